@@ -1,1 +1,35 @@
-//! placeholder
+//! Privacy-preserving record linkage: the pure library.
+//!
+//! Modules stand in the order in which data passes through them; types carry the privacy claim.
+//!
+//! | step | module | in -> out | who runs it | reveals |
+//! |---|---|---|---|---|
+//! | agree | [`schema`], [`project`], [`keys`] | purpose, schema -> signed manifest, project key | all owners | fields, rules, thresholds |
+//! | read | [`record`] | source row -> [`record::RawRecord`] | owner | nothing leaves |
+//! | normalise | [`normalise`] | -> [`record::NormalRecord`] and a counts-only report | owner | nothing leaves |
+//! | encode | [`encode`] | -> [`encode::EncodedRecord`]: token, link keys, block keys | owner | to the matcher only |
+//! | candidates | [`candidates`] | link keys, block keys -> pairs | matcher | block sizes to the matcher |
+//! | compare | [`similarity`] | tokens -> agreement | matcher | |
+//! | decide | [`decide`] | calibrated threshold, one-to-one, clusters | matcher | |
+//! | run | [`run`] | batches of all owners -> clusters and a report | matcher | |
+//! | deliver | [`linkmap`] | -> a fresh random position for every record | matcher -> owners | nothing about links |
+//! | ask | [`extract`] | request text -> checked request | analyst, owners | the question |
+//! | protect | [`disclosure`] | noised cells -> [`disclosure::ReleasedTable`] | owners, analyst | the released table |
+//! | account | [`audit`] | every act -> hash-chained log | all | counts, digests |
+//! | judge | [`quality`] | links, truth -> precision, recall, F1 | whoever holds the truth | |
+//!
+//! The crate reads no file, socket or clock and draws no randomness: callers pass it in.
+
+pub mod candidates;
+pub mod decide;
+pub mod encode;
+pub mod ids;
+pub mod keys;
+pub mod linkmap;
+pub mod normalise;
+pub mod project;
+pub mod quality;
+pub mod record;
+pub mod run;
+pub mod schema;
+pub mod similarity;

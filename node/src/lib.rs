@@ -1,1 +1,4 @@
-//! placeholder
+//! The linkage node: a thin shell of files, sockets and processes around [`linkage_core`].
+
+pub mod dataset;
+pub mod ingest;

@@ -1,0 +1,143 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::encode::{EncodedRecord, Encoder, Header};
+use crate::keys::{KeyId, ProjectKey};
+use crate::normalise::Normaliser;
+use crate::record::RawRecord;
+use crate::schema::Schema;
+
+fn schema() -> Schema {
+    Schema::parse(
+        r#"
+        version = 1
+        entity = "persons"
+        id_column = "id"
+        [token]
+        bits = 256
+        features_min = 1
+        [[field]]
+        name = "name"
+        kind = "text"
+        feature = [{ kind = "q-gram", q = 2, bits = 80 }]
+        [[field]]
+        name = "block"
+        kind = "text"
+        [[field]]
+        name = "link"
+        kind = "text"
+        [[link_key]]
+        name = "link"
+        parts = [{ field = "link" }]
+        [[block_key]]
+        name = "block"
+        parts = [{ field = "block" }]
+        "#,
+    )
+    .unwrap()
+}
+
+fn batch(rows: &[(u8, u8, u8)]) -> Batch {
+    let schema = schema();
+    let key = ProjectKey::from_bytes([1; 32]);
+    let normaliser = Normaliser::new(&schema);
+    let encoder = Encoder::new(&schema, &key);
+    let text = |n: u8| {
+        if n == 0 {
+            String::new()
+        } else {
+            format!("value {n}")
+        }
+    };
+    let records: Vec<EncodedRecord> = rows
+        .iter()
+        .map(|(name, block, link)| {
+            let values = [text(*name), text(*block), text(*link)];
+            let raw = RawRecord {
+                id: String::new().into(),
+                values: values.into_iter().map(Into::into).collect(),
+            };
+            encoder.record(&normaliser.record(&raw))
+        })
+        .collect();
+    let header = Header::new([0; 32], &schema, KeyId([0; 8]), rows.len() as u64);
+    Batch::decode(&Batch::encode(&header, &records)).unwrap()
+}
+
+fn settings(all_pairs_max: u64, block_pairs_max: u64) -> CandidateSettings {
+    CandidateSettings {
+        all_pairs_max,
+        block_pairs_max,
+    }
+}
+
+type Rows = Vec<(u8, u8, u8)>;
+
+fn rows() -> impl Strategy<Value = Rows> {
+    prop::collection::vec((1_u8..6, 0_u8..5, 0_u8..12), 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn keyed_pairs_are_exactly_those_that_share_a_key(a in rows(), b in rows()) {
+        let found = across(&batch(&a), &batch(&b), &settings(0, u64::MAX));
+        let mut expected = BTreeSet::new();
+        let mut expected_links = BTreeSet::new();
+        for (i, x) in a.iter().enumerate() {
+            for (j, y) in b.iter().enumerate() {
+                let ids = (u32::try_from(i).unwrap(), u32::try_from(j).unwrap());
+                if x.2 != 0 && x.2 == y.2 {
+                    expected_links.insert(ids);
+                }
+                if x.1 != 0 && x.1 == y.1 || x.2 != 0 && x.2 == y.2 {
+                    expected.insert(ids);
+                }
+            }
+        }
+        let got: Vec<_> = found.pairs.iter().map(|p| (p.a, p.b)).collect();
+        prop_assert!(got.is_sorted());
+        let compared: BTreeSet<_> = got.into_iter().collect();
+        // Only pairs without any agreement are missing, and those are no candidates.
+        prop_assert!(compared.is_subset(&expected));
+        prop_assert_eq!(found.compared, expected.len() as u64);
+        let links: BTreeSet<_> =
+            found.pairs.iter().filter(|p| p.link_rule == Some(0)).map(|p| (p.a, p.b)).collect();
+        prop_assert_eq!(links, expected_links);
+    }
+
+    #[test]
+    fn within_one_owner_each_pair_comes_once(a in rows()) {
+        for max in [0, u64::MAX] {
+            let found = within(&batch(&a), &settings(max, u64::MAX));
+            prop_assert!(found.pairs.iter().all(|p| p.a < p.b));
+            prop_assert!(found.pairs.is_sorted_by_key(|p| (p.a, p.b)));
+        }
+    }
+
+    #[test]
+    fn exhaustive_comparison_keeps_every_pair_above_the_floor(a in rows(), b in rows()) {
+        let (a, b) = (batch(&a), batch(&b));
+        let found = across(&a, &b, &settings(u64::MAX, 0));
+        let comparison = crate::similarity::Comparison::new(&a, &b);
+        let kept: BTreeSet<_> = found.pairs.iter().map(|p| (p.a, p.b)).collect();
+        for i in 0..u32::try_from(a.len()).unwrap() {
+            for j in 0..u32::try_from(b.len()).unwrap() {
+                let score = comparison.score(i, j);
+                prop_assert!(score < found.floor || score == 0.0 || kept.contains(&(i, j)));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_over_large_block_is_left_out_and_reported() {
+    let a: Rows = (0..20).map(|_| (1, 1, 0)).collect();
+    let found = across(&batch(&a), &batch(&a), &settings(0, 399));
+    assert_eq!(found.pairs.len(), 0);
+    assert_eq!(found.block_rules[0].blocks_left_out, 1);
+    assert_eq!(found.block_rules[0].pairs_left_out, 400);
+}

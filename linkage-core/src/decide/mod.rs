@@ -1,0 +1,9 @@
+//! Candidate pairs to links, and links to clusters.
+
+mod assign;
+mod calibrate;
+mod cluster;
+
+pub use assign::one_to_one;
+pub use calibrate::{Calibration, CurvePoint, Evidence, calibrate};
+pub use cluster::{Clusters, Link, cluster};

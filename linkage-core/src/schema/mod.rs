@@ -1,0 +1,84 @@
+//! The schema: which fields are compared, how they are encoded, and which keys link or block.
+//!
+//! A schema is a TOML or JSON file that all owners of a project sign as part of the manifest. It is
+//! strict: an unknown key, a field that is not declared, a weight of zero are errors that name the
+//! line. [`Schema::fingerprint`] identifies the meaning, not the spelling: comments, order of keys
+//! and the choice of TOML or JSON do not change it.
+
+mod check;
+mod model;
+
+pub use model::{
+    Agreement, Attribute, BlockKey, CandidateSettings, Feature, FeatureKind, Field, Kind, LinkKey,
+    Part, Profile, Schema, Take, TokenSettings,
+};
+
+/// Largest schema file, in bytes. A schema with the 60 fields that [`check`] allows takes under
+/// 20 KiB; the bound keeps a wrong file (a data set, say) from being read as one.
+pub const BYTES_MAX: usize = 256 * 1024;
+
+/// Why a schema is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is not TOML or JSON, or has a key that no schema has. The message names line and
+    /// column.
+    #[error("{0}")]
+    Syntax(String),
+    /// The text reads well and means something impossible.
+    #[error("line {line}: {message}")]
+    Meaning {
+        /// Line of the offending word, from 1.
+        line: usize,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The file is larger than [`BYTES_MAX`].
+    #[error("a schema has at most {BYTES_MAX} bytes, this file has {0}: is it a schema?")]
+    TooLarge(usize),
+}
+
+impl Schema {
+    /// Reads a schema from TOML or, when the first character is `{`, from JSON.
+    ///
+    /// # Errors
+    /// [`Error`], which names the line and what to do.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.len() > BYTES_MAX {
+            return Err(Error::TooLarge(text.len()));
+        }
+        let schema: Self = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|e| Error::Syntax(e.to_string()))?
+        } else {
+            toml::from_str(text).map_err(|e| Error::Syntax(e.to_string().trim_end().to_owned()))?
+        };
+        check::meaning(&schema, text)?;
+        Ok(schema)
+    }
+
+    /// SHA-256 of the schema's meaning (its canonical JSON form).
+    pub fn fingerprint(&self) -> [u8; 32] {
+        // Serialising plain structs of strings and numbers has no failing case; an empty text would
+        // still be a well-defined, merely useless, fingerprint.
+        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        context.update(b"linkage/schema/v1\0");
+        context.update(&canonical);
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.finish().as_ref());
+        fingerprint
+    }
+
+    /// Index of the field with this name, in schema order.
+    pub fn field_index(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// Names of the columns that a source must have: the record's id, then every field's column.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id_column.as_str()).chain(self.fields.iter().map(Field::column))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const GOOD: &str = r#"
+version = 1
+entity = "persons"
+id_column = "id"
+
+[[field]]
+name = "surname"
+kind = "name"
+[[field.feature]]
+kind = "q-gram"
+q = 2
+bits = 200
+
+[[field]]
+name = "born"
+column = "birth_date"
+kind = "date"
+feature = [{ kind = "date-components", bits = 100 }]
+
+[[link_key]]
+name = "surname+born"
+parts = [{ field = "surname" }, { field = "born" }]
+
+[[block_key]]
+name = "year"
+parts = [{ field = "born", take = "year" }]
+"#;
+
+fn refusal(text: &str) -> String {
+    Schema::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn reads_toml_and_the_same_meaning_from_json() {
+    let schema = Schema::parse(GOOD).unwrap();
+    assert_eq!(schema.fields.len(), 2);
+    assert_eq!(
+        schema.columns().collect::<Vec<_>>(),
+        ["id", "surname", "birth_date"]
+    );
+    let json = serde_json::to_string_pretty(&schema).unwrap();
+    let again = Schema::parse(&json).unwrap();
+    assert_eq!(again, schema);
+    assert_eq!(again.fingerprint(), schema.fingerprint());
+}
+
+#[test]
+fn the_fingerprint_follows_the_meaning_only() {
+    let schema = Schema::parse(GOOD).unwrap();
+    let commented = Schema::parse(&format!("# a comment\n{GOOD}")).unwrap();
+    assert_eq!(schema.fingerprint(), commented.fingerprint());
+    let other = Schema::parse(&GOOD.replace("bits = 200", "bits = 201")).unwrap();
+    assert_ne!(schema.fingerprint(), other.fingerprint());
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let message = refusal(&GOOD.replace("q = 2", "q = 2\nweight = 3"));
+    assert!(
+        message.contains("line 12") && message.contains("weight"),
+        "{message}"
+    );
+    let json = r#"{"version":1, "entity":"persons", "id_column":"id",
+        "sort": 3, "field":[]}"#;
+    let message = refusal(json);
+    assert!(
+        message.contains("line 2") && message.contains("sort"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_key_over_an_undeclared_field_is_refused_with_its_line() {
+    let message = refusal(&GOOD.replace("{ field = \"surname\" }", "{ field = \"sirname\" }"));
+    assert!(message.starts_with("line 22: "), "{message}");
+    assert!(message.contains("fields are: surname, born"), "{message}");
+}
+
+#[test]
+fn impossible_meanings_are_refused() {
+    let cases = [
+        ("version = 1", "version = 2", "version 2"),
+        ("bits = 200", "bits = 0", "0 bits"),
+        ("bits = 200", "bits = 2000", "more than twice"),
+        ("q = 2", "q = 9", "give q (1 to 4)"),
+        ("take = \"year\"", "take = \"prefix\"", "give length"),
+        (
+            "kind = \"date\"",
+            "kind = \"text\"",
+            "date-components needs",
+        ),
+        ("name = \"born\"", "name = \"surname\"", "declared twice"),
+        ("entity = \"persons\"", "entity = \"Persons!\"", "entity"),
+    ];
+    for (from, to, expected) in cases {
+        let message = refusal(&GOOD.replacen(from, to, 1));
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,400}") {
+        let _ = Schema::parse(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_a_schema_panics(at in 0..GOOD.len(), byte in any::<u8>()) {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        bytes[at] = byte;
+        if let Ok(text) = String::from_utf8(bytes) {
+            let _ = Schema::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading an owner's source. A row that cannot be used is set aside with its reason, never dropped
+//! in silence; a file that cannot be used is refused with what to do.
+
+mod csv;
+mod rejects;
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use linkage_core::record::RawRecord;
+
+pub use self::csv::{Encoding, Source};
+pub use self::rejects::RejectFile;
+
+/// Why a source cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The path names a directory.
+    #[error("{0} is a directory; name a CSV file in it")]
+    Directory(PathBuf),
+    /// There is no such file.
+    #[error("{0} does not exist; check the path")]
+    Missing(PathBuf),
+    /// The file may not be read.
+    #[error("{0} may not be read by this user; run as its owner or give this user read permission")]
+    Permission(PathBuf),
+    /// Any other failure of the file system.
+    #[error("{path} cannot be read")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file has no header or no content.
+    #[error("{0} is empty; the first line must name the columns")]
+    Empty(PathBuf),
+    /// The file's bytes are in no known encoding.
+    #[error("{path}: {message}")]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What was seen and what to do.
+        message: String,
+    },
+    /// The header names a column twice.
+    #[error("{path}, row 1: column \"{column}\" occurs twice; rename one of them")]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// The header lacks columns that the schema needs.
+    #[error(
+        "{path}, row 1: no column {}; the file has: {}. Rename the column, or set `column = \"...\"` \
+         in the schema",
+        quoted(.missing), quoted(.present)
+    )]
+    MissingColumns {
+        /// The file.
+        path: PathBuf,
+        /// Columns that the schema needs.
+        missing: Vec<String>,
+        /// Columns that the file has.
+        present: Vec<String>,
+    },
+}
+
+fn quoted(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| format!("\"{name}\""))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Error {
+    /// The error for a failed system call on `path`.
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::Missing(path.into()),
+            std::io::ErrorKind::PermissionDenied => Self::Permission(path.into()),
+            std::io::ErrorKind::IsADirectory => Self::Directory(path.into()),
+            _ => Self::Io {
+                path: path.into(),
+                source,
+            },
+        }
+    }
+}
+
+/// A usable row.
+pub struct Row {
+    /// The record.
+    pub record: RawRecord,
+    /// For every attribute of the schema the index of the row's value in the attribute's list; `None`
+    /// when the value is not listed or the source has no such column.
+    pub attributes: Vec<Option<u16>>,
+}
+
+/// Why a row is set aside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// More or fewer values than columns.
+    #[error("the row has {found} values, the header names {expected} columns")]
+    Ragged {
+        /// Values in the row.
+        found: usize,
+        /// Columns of the header.
+        expected: usize,
+    },
+    /// A quotation mark is not closed within the line.
+    #[error("a quotation mark is opened and not closed in this line")]
+    Quoting,
+    /// Bytes that are not text in the file's encoding.
+    #[error("a value is not valid {0}")]
+    Encoding(&'static str),
+    /// The record has no identity.
+    #[error("the record's id is empty")]
+    NoId,
+    /// The identity has been seen before.
+    #[error("the record's id occurred before, in row {0}; the first is kept")]
+    DuplicateId(u64),
+    /// The line is longer than any record.
+    #[error("the line has more than {} bytes", csv::LINE_BYTES_MAX)]
+    TooLong,
+}
+
+impl Reason {
+    /// A short, stable name for counts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Ragged { .. } => "ragged-row",
+            Self::Quoting => "bad-quoting",
+            Self::Encoding(_) => "bad-encoding",
+            Self::NoId => "empty-id",
+            Self::DuplicateId(_) => "duplicate-id",
+            Self::TooLong => "line-too-long",
+        }
+    }
+}
+
+/// A row that was set aside.
+pub struct Reject {
+    /// Row in the file; the header is row 1.
+    pub row: u64,
+    /// Name of the column at fault, where there is one.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub reason: Reason,
+    /// The line as read, for the owner's own file of rejects.
+    pub line: Zeroizing<Vec<u8>>,
+}
