@@ -8,10 +8,10 @@ use pinyin::ToPinyin;
 use super::given_names::all_characters;
 use super::surnames::SURNAMES;
 
-/// Simplified and traditional forms, and common variants, in turn: subset of the Unihan
-/// `kTraditionalVariant` and `kZVariant` fields for characters of the name tables.
+/// Simplified and traditional forms, and common variants, in turn; written by hand for characters of
+/// the name tables, not taken from a published table.
 const TRADITIONAL: &str = "陈陳黄黃张張刘劉吴吳杨楊郑鄭罗羅叶葉谢謝邓鄧钟鍾卢盧赖賴冯馮许許苏蘇赵趙谭譚温溫\
-    莫莫郭郭肖蕭欧歐邹鄒孙孫马馬韩韓蒋蔣范範关關麦麥韦韋吕呂龙龍庄莊万萬伍伍区區陆陸贺賀龚龔严嚴钱錢汤湯顾顧\
+    莫莫郭郭肖蕭欧歐邹鄒孙孫马馬韩韓蒋蔣关關麦麥韦韋吕呂龙龍庄莊万萬伍伍区區陆陸贺賀龚龔严嚴钱錢汤湯顾顧\
     阮阮岑岑简簡纪紀单單凤鳳兰蘭国國华華东東伟偉强強军軍杰傑辉輝荣榮庆慶贵貴长長发發兴興锦錦汉漢财財义義\
     权權宏宏桥橋胜勝坚堅刚剛飞飛鹏鵬涛濤峰峯丽麗红紅艳豔静靜云雲爱愛惠惠连連银銀顺順转轉贞貞鸿鴻聪聰\
     铭銘钧鈞铿鏗焕煥灿燦栋棟鑫鑫旭旭阳陽维維贤賢泽澤润潤渊淵滨濱颖穎莹瑩诗詩韵韻莲蓮宝寶绣繡环環\
@@ -19,6 +19,7 @@ const TRADITIONAL: &str = "陈陳黄黃张張刘劉吴吳杨楊郑鄭罗羅叶�
     钰鈺锐銳凯凱烨燁浅淺语語诺諾怀懷乐樂";
 
 /// Groups that differ by a stroke or share their frame; any member may be read as any other.
+/// Written by hand, not taken from a published table.
 const LOOK_ALIKE: &str = "陈阵 李季 黄寅 张弦 刘刈 林材 王玉 吴昊 梁粱 杨扬 何向 周固 郑邓 罗萝 曾会 叶汁 谢榭 \
     蔡察 徐除 朱未 钟钏 彭澎 卢户 赖籁 潘播 冯玛 许讦 廖寥 黎藜 苏办 邱丘 温湿 胡明 莫英 高亭 郭敦 肖尚 唐塘 欧殴 \
     江汪 余佘 马乌 韩朝 范苑 沈沉 袁哀 古右 关美 丁于 田由 侯候 龙尤 石右 万方 夏复 伍任 程徎 丽两 国困 明朋 建健 \

@@ -1,8 +1,8 @@
 //! Given-name characters by sex and birth cohort.
 //!
-//! Each string lists the characters of a cohort from frequent to rare. The order follows what the
-//! authors know of Chinese naming fashion (Ministry of Public Security name reports, 2018-2020,
-//! and the well-known revolution, reform and newborn waves); the weights are a law over the rank.
+//! Each string lists the characters of a cohort from frequent to rare. The order is
+//! the authors' estimate of Chinese naming fashion, not a count; the weights are a law over the
+//! rank.
 
 use std::sync::LazyLock;
 

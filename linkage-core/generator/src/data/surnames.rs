@@ -27,8 +27,8 @@ pub(crate) const MEASURED: &[(&str, u32)] = &[
     ("蔡", 120),
 ];
 
-/// The rest by rank group: (relative weight of each, surnames). The order follows national and
-/// Cantonese, Hakka and Teochew frequency as known to the authors; only the total, what
+/// The rest by rank group: (relative weight of each, surnames). The order is the
+/// authors' estimate of Cantonese, Hakka and Teochew frequency, not a count; only the total, what
 /// [`MEASURED`] leaves over, is exact.
 const ESTIMATED: &[(u32, &str)] = &[
     (110, "徐朱钟彭卢赖潘冯许廖黎"),
