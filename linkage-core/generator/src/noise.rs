@@ -1,0 +1,6 @@
+//! How a department's copy of a value goes wrong.
+
+pub(crate) mod dates;
+pub(crate) mod names;
+pub(crate) mod numbers;
+pub(crate) mod rates;
