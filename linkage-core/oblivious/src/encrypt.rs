@@ -135,7 +135,7 @@ impl Encryptor {
     /// Decrypts the masked table and adds A's noise to every cell.
     ///
     /// `noise` is called once per cell, row by row, and returns A's share of the noise in units of
-    /// 2^-[`COUNT_SCALE_LOG2`](crate::params::COUNT_SCALE_LOG2) of a count: for epsilon-differential
+    /// 2^-[`COUNT_SCALE_LOG2`] of a count: for epsilon-differential
     /// privacy a discrete Laplace sample of scale `2^40 / epsilon` over the integers, not a rounded
     /// count. Whatever it returns, a uniform error of up to an eighth of a count is added as well,
     /// so that no exact phase, which is a linear equation in A's key, ever leaves A.
