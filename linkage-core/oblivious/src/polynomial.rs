@@ -1,0 +1,191 @@
+//! Exact arithmetic in `Z[X] / (X^N + 1)` modulo 2^64, and sampling.
+//!
+//! Nothing here rounds: the products are number-theoretic transforms or sums of rotations, so
+//! results are the same bits on every machine.
+
+use rand::CryptoRng;
+use tfhe::core_crypto::algorithms::slice_algorithms::slice_binary_semi_reverse_negacyclic_convolution;
+use tfhe::core_crypto::commons::math::random::{
+    DefaultRandomGenerator, RandomGenerator, Seed, TUniform,
+};
+use zeroize::Zeroizing;
+
+use crate::context::SEED_BYTES;
+use crate::params::{ERROR_BOUND_LOG2, POSITIONS_PER_CHUNK};
+
+/// tfhe's AES-CTR generator, the one that expands the masks of its seeded ciphertexts.
+pub(crate) type Generator = RandomGenerator<DefaultRandomGenerator>;
+
+/// A generator with a public or secret seed.
+pub(crate) fn generator(seed: [u8; SEED_BYTES]) -> Generator {
+    Generator::new(Seed(u128::from_le_bytes(seed)))
+}
+
+/// A generator with a secret seed drawn from `rng`.
+pub(crate) fn secret_generator(rng: &mut impl CryptoRng) -> Generator {
+    let mut seed = Zeroizing::new([0; SEED_BYTES]);
+    rng.fill_bytes(seed.as_mut_slice());
+    generator(*seed)
+}
+
+/// The uniform polynomial that a public seed stands for.
+pub(crate) fn expand_mask(seed: [u8; SEED_BYTES]) -> Vec<u64> {
+    let mut mask = vec![0; POSITIONS_PER_CHUNK];
+    generator(seed).fill_slice_with_random_uniform(&mut mask);
+    mask
+}
+
+/// Adds a fresh encryption error to every coefficient.
+pub(crate) fn add_errors(generator: &mut Generator, coefficients: &mut [u64]) {
+    generator.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
+        coefficients,
+        TUniform::new(ERROR_BOUND_LOG2),
+    );
+}
+
+/// A secret polynomial with coefficients 0 and 1.
+pub(crate) struct BinaryPolynomial {
+    /// Coefficients from X^(N-1) down to X^0: both products below read them in this order.
+    reversed: Zeroizing<Vec<u64>>,
+}
+
+impl BinaryPolynomial {
+    pub(crate) fn sample(generator: &mut Generator) -> Self {
+        let mut reversed = Zeroizing::new(vec![0; POSITIONS_PER_CHUNK]);
+        generator.fill_slice_with_random_uniform_binary_bits(&mut reversed);
+        Self { reversed }
+    }
+
+    /// `self * other`, by tfhe's transform for binary right-hand sides, which reverses them.
+    pub(crate) fn times(&self, other: &[u64]) -> Zeroizing<Vec<u64>> {
+        let mut product = Zeroizing::new(vec![0; POSITIONS_PER_CHUNK]);
+        slice_binary_semi_reverse_negacyclic_convolution(&mut product, other, &self.reversed);
+        product
+    }
+
+    /// Coefficient N-1 of `self * other`: the only one where no index wraps.
+    pub(crate) fn top_of_product(&self, other: &[u64]) -> u64 {
+        self.reversed
+            .iter()
+            .zip(other)
+            .fold(0, |sum: u64, (bit, value)| {
+                sum.wrapping_add(bit.wrapping_mul(*value))
+            })
+    }
+}
+
+/// A public polynomial `a`, laid out so that `a * X^(N-1-j)` is one contiguous slice.
+pub(crate) struct Rotations {
+    /// `-a` followed by `a`.
+    doubled: Vec<u64>,
+}
+
+impl Rotations {
+    pub(crate) fn new(mask: &[u64]) -> Self {
+        let negated = mask.iter().map(|value| value.wrapping_neg());
+        Self {
+            doubled: negated.chain(mask.iter().copied()).collect(),
+        }
+    }
+
+    /// Adds `a * X^(N-1-slot)` to `sum`.
+    ///
+    /// Coefficient t of `a * X^k` is `a[t-k]`, or `-a[t-k+N]` below k: element `N-k+t` of the
+    /// doubled layout, and `N-k = slot+1`.
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "slot < N and the layout holds 2N values"
+    )]
+    pub(crate) fn add_to(&self, slot: usize, sum: &mut [u64]) {
+        for (total, value) in sum.iter_mut().zip(&self.doubled[slot + 1..]) {
+            *total = total.wrapping_add(*value);
+        }
+    }
+}
+
+#[cfg(test)]
+impl BinaryPolynomial {
+    /// Coefficients from X^0 up.
+    pub(crate) fn coefficients(&self) -> Vec<u64> {
+        self.reversed.iter().rev().copied().collect()
+    }
+}
+
+/// Schoolbook product, the reference of this crate's tests and the tool of its attacks.
+#[cfg(test)]
+pub(crate) fn schoolbook(a: &[u64], b: &[u64]) -> Vec<u64> {
+    let mut product = vec![0u64; a.len()];
+    for (k, factor) in b.iter().enumerate().filter(|(_, factor)| **factor != 0) {
+        let (wrapped, plain) = product.split_at_mut(k);
+        for (total, value) in plain.iter_mut().zip(a) {
+            *total = total.wrapping_add(value.wrapping_mul(*factor));
+        }
+        for (total, value) in wrapped.iter_mut().zip(&a[a.len() - k..]) {
+            *total = total.wrapping_sub(value.wrapping_mul(*factor));
+        }
+    }
+    product
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transform_product_is_exact() {
+        let mut source = generator([1; SEED_BYTES]);
+        for round in 0..20 {
+            let mask = match round {
+                0 => vec![u64::MAX; POSITIONS_PER_CHUNK],
+                1 => vec![1 << 63; POSITIONS_PER_CHUNK],
+                _ => expand_mask([round; SEED_BYTES]),
+            };
+            let key = match round {
+                0 => BinaryPolynomial {
+                    reversed: Zeroizing::new(vec![1; POSITIONS_PER_CHUNK]),
+                },
+                _ => BinaryPolynomial::sample(&mut source),
+            };
+            let expected = schoolbook(&mask, &key.coefficients());
+            assert_eq!(*key.times(&mask), expected);
+            assert_eq!(key.top_of_product(&mask), *expected.last().unwrap());
+        }
+    }
+
+    #[test]
+    fn rotations_are_products_with_monomials() {
+        let mask = expand_mask([3; SEED_BYTES]);
+        let rotations = Rotations::new(&mask);
+        for slot in [0, 1, 1000, POSITIONS_PER_CHUNK - 2, POSITIONS_PER_CHUNK - 1] {
+            let mut monomial = vec![0; POSITIONS_PER_CHUNK];
+            monomial[POSITIONS_PER_CHUNK - 1 - slot] = 1;
+            let mut sum = vec![5; POSITIONS_PER_CHUNK];
+            rotations.add_to(slot, &mut sum);
+            let expected = schoolbook(&mask, &monomial)
+                .iter()
+                .map(|v| v.wrapping_add(5))
+                .collect();
+            assert_eq!(sum, Vec::<u64>::from_iter::<Vec<u64>>(expected));
+        }
+    }
+
+    #[test]
+    fn samples_have_the_stated_ranges() {
+        let mut source = generator([4; SEED_BYTES]);
+        let key = BinaryPolynomial::sample(&mut source);
+        let ones: u64 = key.coefficients().iter().sum();
+        assert!(key.coefficients().iter().all(|bit| *bit <= 1));
+        assert!((900..1150).contains(&ones), "{ones}");
+
+        let mut errors = vec![0; 100_000];
+        add_errors(&mut source, &mut errors);
+        let bound = 1i64 << ERROR_BOUND_LOG2;
+        assert!(
+            errors
+                .iter()
+                .all(|e| (-bound..=bound).contains(&e.cast_signed()))
+        );
+        assert!(errors.iter().any(|e| e.cast_signed() > bound - 100));
+        assert!(errors.iter().any(|e| e.cast_signed() < 100 - bound));
+    }
+}

@@ -1,0 +1,140 @@
+//! The two shares of a noised table, and how the analyst combines them.
+//!
+//! Each share alone is uniform: A's because B masked every phase by a value uniform modulo 2^64,
+//! B's because it is that value. A's share must reach the analyst without passing B, and B's
+//! without passing A.
+
+use zeroize::Zeroizing;
+
+use crate::context::RunId;
+use crate::params::{COUNT_SCALE_LOG2, TableShape};
+use crate::wire::{self, Envelope, Kind};
+
+/// Why shares can't be combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The shares come from different tables.
+    #[error("the shares come from different tables")]
+    DifferentTables,
+}
+
+/// A's share: masked phases with A's noise, one 64-bit word per cell, row by row.
+pub struct PhaseShare(Share);
+
+impl PhaseShare {
+    pub(crate) fn new(envelope: Envelope, cells: Zeroizing<Vec<u64>>) -> Self {
+        Self(Share { envelope, cells })
+    }
+
+    /// The message for the analyst: 78 bytes and 8 per cell.
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.encode(Kind::PhaseShare)
+    }
+
+    /// Reads A's message for the given run and shape.
+    ///
+    /// # Errors
+    /// Refuses any message that isn't exactly such a share.
+    pub fn decode(message: &[u8], run_id: RunId, shape: TableShape) -> Result<Self, wire::Error> {
+        Share::decode(Kind::PhaseShare, message, run_id, shape).map(Self)
+    }
+}
+
+/// B's share: the masks of the phases, one 64-bit word per cell, row by row.
+pub struct MaskShare(Share);
+
+impl MaskShare {
+    pub(crate) fn new(envelope: Envelope, cells: Zeroizing<Vec<u64>>) -> Self {
+        Self(Share { envelope, cells })
+    }
+
+    /// The message for the analyst: 78 bytes and 8 per cell.
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.encode(Kind::MaskShare)
+    }
+
+    /// Reads B's message for the given run and shape.
+    ///
+    /// # Errors
+    /// Refuses any message that isn't exactly such a share.
+    pub fn decode(message: &[u8], run_id: RunId, shape: TableShape) -> Result<Self, wire::Error> {
+        Share::decode(Kind::MaskShare, message, run_id, shape).map(Self)
+    }
+}
+
+struct Share {
+    envelope: Envelope,
+    cells: Zeroizing<Vec<u64>>,
+}
+
+impl Share {
+    fn encode(&self, kind: Kind) -> Vec<u8> {
+        self.envelope.seal(kind, 8 * self.cells.len(), |payload| {
+            wire::write_words(payload, self.cells.iter());
+        })
+    }
+
+    fn decode(
+        kind: Kind,
+        message: &[u8],
+        run_id: RunId,
+        shape: TableShape,
+    ) -> Result<Self, wire::Error> {
+        let (tag, payload) = wire::unseal(kind, run_id, shape, 8 * shape.cells(), message)?;
+        let cells = Zeroizing::new(wire::read_words(payload).collect());
+        Ok(Self {
+            envelope: Envelope { run_id, shape, tag },
+            cells,
+        })
+    }
+}
+
+/// Noised counts, row by row, rounded to whole counts.
+///
+/// Exact up to the owners' noise within the limits of [`crate::params::RECORDS_MAX`], as long as
+/// count plus noise stays within -2^23 and 2^23; beyond, values wrap modulo 2^24.
+///
+/// # Errors
+/// [`Error::DifferentTables`] if the shares don't belong together.
+pub fn combine(phases: &PhaseShare, masks: &MaskShare) -> Result<Vec<i64>, Error> {
+    if phases.0.envelope != masks.0.envelope {
+        return Err(Error::DifferentTables);
+    }
+    Ok(unmasked(phases, masks).map(round_to_count).collect())
+}
+
+/// Noised phases, the mask taken off.
+pub(crate) fn unmasked(phases: &PhaseShare, masks: &MaskShare) -> impl Iterator<Item = i64> {
+    let cells = phases.0.cells.iter().zip(masks.0.cells.iter());
+    cells.map(|(phase, mask)| phase.wrapping_sub(*mask).cast_signed())
+}
+
+/// Nearest whole count; drops one bit less first, so that adding a half can't overflow.
+fn round_to_count(phase: i64) -> i64 {
+    ((phase >> (COUNT_SCALE_LOG2 - 1)) + 1) >> 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_round_to_the_nearest_count() {
+        let count = 1i64 << COUNT_SCALE_LOG2;
+        let cases = [
+            (0, 0),
+            (count / 2 - 1, 0),
+            (count / 2, 1),
+            (-count / 2, 0),
+            (-count / 2 - 1, -1),
+            (5 * count - 1, 5),
+            (-7 * count + 1, -7),
+            (i64::MAX, 1 << 23),
+            (i64::MIN, -(1 << 23)),
+        ];
+        for (phase, expected) in cases {
+            assert_eq!(round_to_count(phase), expected, "{phase}");
+        }
+    }
+}
