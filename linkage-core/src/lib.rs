@@ -1,3 +1,4 @@
 //! placeholder
 
 pub mod disclosure;
+pub mod extract;
