@@ -1,4 +1,5 @@
 //! placeholder
 
+pub mod audit;
 pub mod disclosure;
 pub mod extract;
