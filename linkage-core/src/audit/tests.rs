@@ -435,7 +435,7 @@ fn every_byte_of_a_log_and_its_note_counts() {
     }
 }
 
-/// A line count that takes a second in an optimised build. The demand is 1 M entries a minute.
+/// The demand on verification: at least 1 M entries a minute.
 #[test]
 #[ignore = "a measurement: cargo test --release -p linkage-core verification_rate -- --ignored --nocapture"]
 fn verification_rate() {
