@@ -20,16 +20,35 @@
 //!
 //! The crate reads no file, socket or clock and draws no randomness: callers pass it in.
 
-pub mod candidates;
-pub mod decide;
-pub mod encode;
+// Agree.
 pub mod ids;
-pub mod keys;
-pub mod linkmap;
-pub mod normalise;
-pub mod project;
-pub mod quality;
-pub mod record;
-pub mod run;
 pub mod schema;
+
+pub mod project;
+
+pub mod keys;
+
+// At the owner.
+pub mod record;
+
+pub mod normalise;
+
+pub mod encode;
+
+// At the matcher.
+pub mod candidates;
 pub mod similarity;
+
+pub mod decide;
+pub mod run;
+
+pub mod linkmap;
+
+// Tables.
+pub mod extract;
+
+pub mod disclosure;
+
+// Account and judge.
+pub mod audit;
+pub mod quality;
