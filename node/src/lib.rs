@@ -1,1 +1,3 @@
-//! placeholder
+//! The linkage node and the `linkage` command line.
+
+pub mod report;
