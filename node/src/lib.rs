@@ -3,3 +3,4 @@
 pub mod auditlog;
 pub mod dataset;
 pub mod ingest;
+pub mod report;
