@@ -1,1 +1,7 @@
-//! placeholder
+//! The linkage node: the thin shell around [`linkage_core`] that speaks, stores and answers.
+
+pub mod identity;
+pub mod limits;
+pub mod pki;
+pub mod refusal;
+pub mod tls;
