@@ -1,28 +1,26 @@
 //! From a TCP connection to a peer with a name: handshake, identity, and the refusals between.
 //!
 //! Each handshake runs in a task of its own and within a time limit, so a silent client holds up
-//! nobody. When too many are under way, the least promising one makes room: one that is refused
-//! already, else the oldest that has sent nothing, else the oldest.
+//! nobody; when too many are under way, the oldest makes room.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::connections::{Admission, Connections, Peer, PeerStream};
 use crate::goaway;
+use crate::handshakes::{Handshakes, Place};
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
@@ -56,28 +54,12 @@ pub(crate) struct Acceptor {
     pub(crate) accepted: mpsc::Sender<Result<PeerStream, Infallible>>,
 }
 
-/// A handshake under way.
-struct Pending {
-    task: AbortHandle,
-    progress: Arc<Progress>,
-    address: SocketAddr,
-}
-
-/// How far a handshake is, as its task tells the accept loop.
-#[derive(Default)]
-struct Progress {
-    /// The client has sent something.
-    spoke: AtomicBool,
-    /// The connection was accepted or its refusal reported: nothing is left to report.
-    judged: AtomicBool,
-}
-
 impl Acceptor {
     /// Accepts connections until it is dropped; then the listener closes and handshakes end.
     pub(crate) async fn run(self, listener: TcpListener) {
+        let handshakes = Handshakes::new(self.limits.silent_max, self.limits.handshakes_max);
         let acceptor = Arc::new(self);
         let mut tasks = JoinSet::new();
-        let mut pending = VecDeque::new();
         loop {
             let (tcp, address) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -88,64 +70,41 @@ impl Acceptor {
                 }
             };
             while tasks.try_join_next().is_some() {}
-            pending.retain(|pending: &Pending| !pending.task.is_finished());
-            if pending.len() >= acceptor.limits.handshakes_max {
-                acceptor.make_room(&mut pending);
-            }
-            let progress = Arc::new(Progress::default());
-            let admitted = Arc::clone(&acceptor).admit(tcp, address, Arc::clone(&progress));
-            pending.push_back(Pending {
-                task: tasks.spawn(admitted),
-                progress,
-                address,
-            });
+            let (place, lost) = handshakes.arrive();
+            tasks.spawn(Arc::clone(&acceptor).admit(tcp, address, place, lost));
         }
     }
 
-    /// Ends the handshake that is least likely to become a connection.
-    fn make_room(&self, pending: &mut VecDeque<Pending>) {
-        let place = pending
-            .iter()
-            .position(|pending| pending.progress.judged.load(Ordering::Relaxed))
-            .or_else(|| {
-                pending
-                    .iter()
-                    .position(|pending| !pending.progress.spoke.load(Ordering::Relaxed))
-            })
-            .unwrap_or(0);
-        if let Some(ended) = pending.remove(place) {
-            ended.task.abort();
-            if !ended.progress.judged.swap(true, Ordering::Relaxed) {
-                self.refusals
-                    .refused(ended.address, Refusal::TooManyHandshakes);
-            }
-        }
-    }
-
-    /// Takes one connection through its handshake to the server, or refuses it.
-    async fn admit(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, progress: Arc<Progress>) {
-        let refuse = |reason| {
-            if !progress.judged.swap(true, Ordering::Relaxed) {
-                self.refusals.refused(address, reason);
-            }
+    /// Takes one connection through its handshake to the server, or refuses it, while it has its
+    /// place.
+    async fn admit(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        address: SocketAddr,
+        place: Place,
+        mut lost: oneshot::Receiver<()>,
+    ) {
+        let refuse = |reason| self.refusals.refused(address, reason);
+        let handshake = timeout(self.limits.handshake_timeout, self.handshake(tcp, &place));
+        let outcome = tokio::select! {
+            _ = &mut lost => return refuse(Refusal::TooManyHandshakes),
+            outcome = handshake => outcome,
         };
-        let handshake = self.handshake(tcp, &progress);
-        let tls = match timeout(self.limits.handshake_timeout, handshake).await {
+        let tls = match outcome {
             Err(_) => return refuse(Refusal::HandshakeTimeout),
             Ok(Err((error, tcp))) => {
                 refuse(Refusal::from_io(&error));
                 // The alert is on its way already: the TLS layer sent it.
-                return farewell(tcp, &[]).await;
+                return farewell(tcp, &[], lost).await;
             }
             Ok(Ok(tls)) => tls,
         };
         match self.judge(&tls, address) {
             Err(reason) => {
                 refuse(reason);
-                farewell(tls, &goaway::encode(reason)).await;
+                farewell(tls, &goaway::encode(reason), lost).await;
             }
             Ok((peer, admission)) => {
-                progress.judged.store(true, Ordering::Relaxed);
                 // Fails only when the server has stopped, which drops the connection as it should.
                 let _ = self
                     .accepted
@@ -158,12 +117,13 @@ impl Acceptor {
     async fn handshake(
         &self,
         tcp: TcpStream,
-        progress: &Progress,
+        place: &Place,
     ) -> Result<TlsStream<TcpStream>, (io::Error, TcpStream)> {
-        if let Err(error) = tcp.readable().await {
+        // Looks at a byte instead of waiting for readiness, which may be reported without any.
+        if let Err(error) = tcp.peek(&mut [0]).await {
             return Err((error, tcp));
         }
-        progress.spoke.store(true, Ordering::Relaxed);
+        place.speak();
         if let Err(error) = tcp.set_nodelay(true) {
             return Err((error, tcp));
         }
@@ -205,8 +165,13 @@ impl Acceptor {
     }
 }
 
-/// Sends the last words, then waits, for a bounded time, until the client has read them.
-async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
+/// Sends the last words, then waits until the client has read them: for a bounded time, and while
+/// the connection has its place.
+async fn farewell(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    words: &[u8],
+    lost: oneshot::Receiver<()>,
+) {
     let said = async {
         stream.write_all(words).await?;
         stream.shutdown().await?;
@@ -215,5 +180,8 @@ async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &[u8])
         Ok::<_, io::Error>(())
     };
     // The connection is refused and reported whatever becomes of the words.
-    let _ = timeout(FAREWELL_TIMEOUT, said).await;
+    tokio::select! {
+        _ = timeout(FAREWELL_TIMEOUT, said) => {}
+        _ = lost => {}
+    }
 }

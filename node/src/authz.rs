@@ -330,6 +330,32 @@ mod tests {
         }
     }
 
+    #[derive(Default)]
+    struct Heard(std::sync::Mutex<Vec<Denial>>);
+
+    impl DenialSink for Heard {
+        fn denied(&self, caller: Option<&Identity>, _: Option<&'static str>, reason: Denial) {
+            assert_eq!(caller, None);
+            self.0.lock().unwrap().push(reason);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_identity_is_denied() {
+        let heard = Arc::new(Heard::default());
+        let denials: Arc<dyn DenialSink> = heard.clone();
+        let table = Table::new(&[("/a/b", &Role::ALL)]).unwrap();
+        let inner = tower::service_fn(|_: http::Request<()>| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+        });
+        let request = http::Request::builder().uri("/a/b").body(()).unwrap();
+        let mut authz = AuthzLayer::new(table, denials).layer(inner);
+        let reply = authz.call(request).await.unwrap();
+        assert_eq!(reply.headers()["grpc-status"], "16");
+        assert_eq!(reply.headers()[REASON_METADATA], "authz.unauthenticated");
+        assert_eq!(*heard.0.lock().unwrap(), [Denial::Unauthenticated]);
+    }
+
     #[test]
     fn a_request_past_the_layer_has_no_caller() {
         let status = Caller::of(&tonic::Request::new(())).unwrap_err();

@@ -5,6 +5,7 @@ pub mod authz;
 pub mod connect;
 mod connections;
 mod goaway;
+mod handshakes;
 pub mod identity;
 pub mod limits;
 pub mod pki;

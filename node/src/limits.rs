@@ -12,12 +12,17 @@ pub struct Limits {
     /// 5 s: a full P-256 handshake takes about 1 ms of processor time and three one-way trips, so
     /// even a link with 1 s of delay fits, while a silent client is gone soon.
     pub handshake_timeout: Duration,
-    /// Most handshakes under way at once, in connections.
+    /// Most handshakes under way at once, in connections; a newer one ends the oldest.
     ///
     /// 64: one core does about 800 P-256 handshakes in a second, so 64 are done within 0.1 s; more
-    /// at once can only be silent or hostile clients. When full, the oldest that has sent nothing
-    /// makes room.
+    /// at once can only be slow or hostile clients.
     pub handshakes_max: usize,
+    /// Most connections that have sent nothing yet; a newer one ends the oldest.
+    ///
+    /// 512: at 10 000 new connections a second, as one hostile client can make, an honest one then
+    /// has 50 ms for its first bytes. With [`Self::handshakes_max`] and [`Self::connections_max`]
+    /// that is 832 file handles, within the 1024 that a process gets by default.
+    pub silent_max: usize,
     /// Most open connections of the node.
     ///
     /// 256: some thirty departments at eight connections each; bounds memory to 256 HTTP/2 windows.
@@ -70,6 +75,7 @@ impl Default for Limits {
         Self {
             handshake_timeout: Duration::from_secs(5),
             handshakes_max: 64,
+            silent_max: 512,
             connections_max: 256,
             connections_per_peer_max: 8,
             streams_per_connection_max: 64,

@@ -38,6 +38,9 @@ const CA_FILE: &str = "ca.pem";
 /// Name of the authority's private key.
 const CA_KEY_FILE: &str = "ca-key.pem";
 
+/// Hex digits of its key's digest in an authority's name: 32 bits, as nobody has many authorities.
+const CA_MARK_CHARS: usize = 8;
+
 /// The first and last moment at which a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
@@ -108,13 +111,16 @@ impl DevPki {
         }
         let mut params = CertificateParams::default();
         validity.write_to(&mut params);
-        params.distinguished_name =
-            distinguished_name(&format!("Linkage development CA {trust_domain}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         // A signing certificate's SPIFFE ID is its trust domain alone (X.509-SVID section 3.2).
         params.subject_alt_names = vec![uri_san(&format!("spiffe://{trust_domain}"))?];
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        // The key's digest tells two authorities of one trust domain apart. With the same name, a
+        // certificate of the other would count as badly signed instead of unknown.
+        let digest = ring::digest::digest(&ring::digest::SHA256, key.public_key_raw());
+        let mark: String = hex::encode(digest).chars().take(CA_MARK_CHARS).collect();
+        params.distinguished_name = distinguished_name(&format!("Linkage development CA {mark}"));
         let ca_pem = params.self_signed(&key)?.pem();
 
         write_file(
