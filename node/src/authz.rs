@@ -25,7 +25,8 @@ use crate::identity::{Identity, Role};
 /// The metadata entry of a refused call that holds its stable reason code.
 pub const REASON_METADATA: &str = "linkage-reason";
 
-/// One row of a [`Table`]: a procedure's path, `/<package>.<service>/<method>`, and who may call it.
+/// One row of a [`Table`]: a procedure's path, `/<package>.<service>/<method>`, and who may call
+/// it.
 pub type Rule = (&'static str, &'static [Role]);
 
 /// Which roles may call which procedure. What is not in it, nobody may call.

@@ -41,7 +41,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// A party at `address`, `host:port`, whose certificate must name that host and bear `identity`.
+    /// A party at `address`, `host:port`, whose certificate must name that host and bear
+    /// `identity`.
     ///
     /// # Errors
     /// [`ConnectError::Address`] unless `address` is a host name or IP address and a port.

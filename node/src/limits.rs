@@ -37,7 +37,7 @@ pub struct Limits {
     /// 64: below the 100 that RFC 9113 section 6.5.2 advises as the least a server should offer,
     /// because a peer of ours opens at most a few streams, and each may hold a message in memory.
     pub streams_per_connection_max: u32,
-    /// Largest message either side decodes or encodes, in bytes; for each service and client to set.
+    /// Largest message either side decodes or encodes, in bytes; each service and client sets it.
     ///
     /// 1 MiB: four times the largest upload chunk (256 KiB), beyond which throughput fell.
     pub message_bytes_max: usize,

@@ -37,8 +37,8 @@ async fn silent_and_slow_clients_block_nobody() {
         }
     }
     let heard = server.heard.refusals().await;
-    // The 400 silent ones all have room, and of the 400 slow ones 64, less one for each of the eight
-    // good clients at most.
+    // The 400 silent ones all have room, and of the 400 slow ones 64, less one at most for each of
+    // the eight good clients.
     let expected = 400 - 64..=400 - 64 + 8;
     assert!(expected.contains(&heard.len()), "{} refused", heard.len());
     assert!(
@@ -60,8 +60,8 @@ async fn a_flood_of_silent_clients_leaves_room_for_those_that_speak() {
             held.push(TcpStream::connect(address).await);
         }
     });
-    // A connection request that finds the kernel's queue full is repeated after 1 s (RFC 6298); what
-    // the server adds to that must be little.
+    // A connection request that finds the kernel's queue full is repeated after 1 s (RFC 6298);
+    // what the server adds to that must be little.
     let bound = Duration::from_secs(2);
     let mut served = 0;
     while !flood.is_finished() || served == 0 {
