@@ -1,0 +1,70 @@
+//! Who may call what, as seen by caller, handler and sink.
+
+use std::sync::atomic::Ordering;
+
+use linkage_node::authz::{Denial, REASON_METADATA};
+use linkage_node::identity::Role;
+use linkage_node::limits::Limits;
+use tonic::Code;
+
+use crate::certificates::Authority;
+use crate::toy::{ToyServer, call, party, who};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_sees_who_calls() {
+    let authority = Authority::new();
+    let server = ToyServer::start(&authority, Limits::default()).await;
+    for (role, name) in [(Role::Owner, "health"), (Role::Operator, "li")] {
+        let channel = server.connect(&authority.issue(role, name)).await.unwrap();
+        assert_eq!(who(&channel).await.unwrap(), party(role, name).to_string());
+    }
+    assert!(server.heard.denials().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_table_does_not_allow_never_reaches_a_handler() {
+    let authority = Authority::new();
+    let server = ToyServer::start(&authority, Limits::default()).await;
+    let (known, hidden) = ("/toy.v1.Toy/Who", "/toy.v1.Toy/Hidden");
+    for (role, path, denial, procedure) in [
+        (Role::Analyst, known, Denial::Role, Some(known)),
+        (Role::Auditor, known, Denial::Role, Some(known)),
+        (Role::Matcher, known, Denial::Role, Some(known)),
+        (Role::Owner, hidden, Denial::UnknownProcedure, None),
+        (
+            Role::Owner,
+            "/nowhere.v1.No/Thing",
+            Denial::UnknownProcedure,
+            None,
+        ),
+        (
+            Role::Owner,
+            "/toy.v1.Toy/who",
+            Denial::UnknownProcedure,
+            None,
+        ),
+        (
+            Role::Owner,
+            "/toy.v1.Toy/Who/",
+            Denial::UnknownProcedure,
+            None,
+        ),
+        (
+            Role::Owner,
+            "/toy.v1.Toy/%57ho",
+            Denial::UnknownProcedure,
+            None,
+        ),
+    ] {
+        let channel = server.connect(&authority.issue(role, "x")).await.unwrap();
+        let status = call(&channel, path, "").await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{path}");
+        assert_eq!(
+            status.metadata().get(REASON_METADATA).unwrap(),
+            denial.code()
+        );
+        let heard = (Some(party(role, "x")), procedure, denial);
+        assert_eq!(server.heard.denials(), [heard]);
+    }
+    assert_eq!(server.calls.entered.load(Ordering::SeqCst), 0);
+}
