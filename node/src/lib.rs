@@ -18,3 +18,16 @@ pub mod pki;
 pub mod refusal;
 pub mod service;
 pub mod tls;
+
+// Services.
+pub mod client;
+pub mod entropy;
+pub mod fault;
+pub mod journal;
+pub mod keyfile;
+pub mod matcher;
+pub mod owner;
+pub mod serve;
+pub mod settings;
+pub mod store;
+pub mod wire;

@@ -18,6 +18,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::identity::{Identity, IdentityFault};
+
 /// The protocol name of HTTP/2 in the TLS handshake (RFC 9113 section 3.2).
 pub const ALPN_H2: &[u8] = b"h2";
 
@@ -83,6 +85,20 @@ pub fn client_config(files: &TlsFiles) -> Result<Arc<ClientConfig>, TlsError> {
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
+}
+
+/// Whom the first certificate of a PEM file speaks for.
+///
+/// # Errors
+/// A [`TlsError`] when the file cannot be read; the inner error when the certificate names nobody.
+pub fn identity_of(cert: &Path) -> Result<Result<Identity, IdentityFault>, TlsError> {
+    let certificates = read_certificates(cert)?;
+    let none = || TlsError::NoCertificate {
+        file: cert.to_owned(),
+    };
+    Ok(Identity::from_certificate(
+        certificates.first().ok_or_else(none)?,
+    ))
 }
 
 /// The one cryptography provider of every connection.

@@ -1,0 +1,173 @@
+//! What goes wrong in a call, as the caller hears it: a gRPC code, a stable reason, a sentence.
+//!
+//! This is the one place where errors of the domain become gRPC statuses.
+
+use std::fmt;
+
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+use crate::authz::REASON_METADATA;
+
+/// Why a call fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    code: Code,
+    reason: &'static str,
+    message: String,
+}
+
+impl Fault {
+    /// A fault of this code with a stable reason, such as `upload.digest`, and a sentence that says
+    /// what to do.
+    pub fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// A message that no well-behaved peer sends.
+    pub fn malformed(what: &str) -> Self {
+        Self::new(
+            Code::InvalidArgument,
+            "request.malformed",
+            format!("{what} is not well-formed"),
+        )
+    }
+
+    /// There is no such project, or not for the caller: the two must not be told apart.
+    pub fn no_project() -> Self {
+        Self::new(
+            Code::NotFound,
+            "project.unknown",
+            "there is no such project for this caller",
+        )
+    }
+
+    /// An act out of order.
+    pub fn state(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::FailedPrecondition, reason, message)
+    }
+
+    /// A fault of this node; `error` goes to its log, not to the caller.
+    pub fn internal(reason: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(reason, error = %Chain(error), "internal fault");
+        let message = "this node failed; its operator finds the cause in its log";
+        Self::new(Code::Internal, reason, message)
+    }
+
+    /// The gRPC code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The stable reason.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
+/// An error and its causes in one line.
+pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.message, self.reason)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        let mut status = Self::new(fault.code, fault.message);
+        status
+            .metadata_mut()
+            .insert(REASON_METADATA, MetadataValue::from_static(fault.reason));
+        status
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal("store.failed", &error)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            tracing::error!(reason = "store.full", %error, "disk full");
+            return Self::new(
+                Code::ResourceExhausted,
+                "store.full",
+                "this node's disk is full; try again when its operator has made room",
+            );
+        }
+        Self::internal("store.failed", &error)
+    }
+}
+
+impl From<crate::entropy::NoEntropy> for Fault {
+    fn from(error: crate::entropy::NoEntropy) -> Self {
+        Self::internal("entropy.none", &error)
+    }
+}
+
+impl From<crate::auditlog::Error> for Fault {
+    fn from(error: crate::auditlog::Error) -> Self {
+        tracing::error!(reason = "audit.blocked", error = %Chain(&error), "audit log");
+        Self::new(
+            Code::Unavailable,
+            "audit.blocked",
+            "this node cannot write its audit log, and does nothing that it cannot account for",
+        )
+    }
+}
+
+impl From<linkage_core::project::Error> for Fault {
+    fn from(error: linkage_core::project::Error) -> Self {
+        use linkage_core::project::Error;
+        match error {
+            Error::Signature(_) => Self::new(
+                Code::PermissionDenied,
+                "project.signature",
+                error.to_string(),
+            ),
+            Error::NotAnOwner(_) => Self::no_project(),
+            _ => Self::new(Code::InvalidArgument, "project.manifest", error.to_string()),
+        }
+    }
+}
+
+impl From<linkage_core::keys::Error> for Fault {
+    fn from(error: linkage_core::keys::Error) -> Self {
+        Self::new(Code::Aborted, "key.agreement", error.to_string())
+    }
+}
+
+impl From<linkage_core::encode::BatchError> for Fault {
+    fn from(error: linkage_core::encode::BatchError) -> Self {
+        Self::new(Code::InvalidArgument, "upload.batch", error.to_string())
+    }
+}
+
+impl From<tokio::task::JoinError> for Fault {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::internal("task.failed", &error)
+    }
+}

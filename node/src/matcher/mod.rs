@@ -1,0 +1,127 @@
+//! The matcher's services: projects, mailbox, uploads, runs.
+//!
+//! The matcher holds tokens and the link map, never a key or an identifier. Each call is let in by role
+//! (the authorisation table) and then by membership: [`Matcher::member`] gives a project only to
+//! the owners that its manifest names, and tells an absent project from a foreign one by nothing.
+
+mod mailbox;
+mod projects;
+mod runs;
+mod spool;
+mod uploads;
+
+pub(crate) use mailbox::sealed_message;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::project::{Project, Purpose};
+use linkage_proto::v1;
+
+use crate::authz::Caller;
+use crate::fault::Fault;
+use crate::journal::Journal;
+use crate::store::matcher::MatcherStore;
+use crate::wire;
+
+/// A matcher's state, shared by its services.
+pub struct Matcher {
+    store: MatcherStore,
+    uploads_dir: PathBuf,
+    journal: Journal,
+    party: PartyId,
+    /// Itself, for work that goes on after the call that began it has been answered.
+    me: Weak<Self>,
+    /// Held while a run is made: one at a time, each takes all cores.
+    running: tokio::sync::Mutex<()>,
+}
+
+/// A project seen by one of its owners; made by [`Matcher::member`] alone.
+struct Membership {
+    project: Project,
+    party: PartyId,
+}
+
+impl Matcher {
+    /// A matcher over an opened store; batches lie under `uploads_dir`.
+    pub fn new(
+        store: MatcherStore,
+        uploads_dir: PathBuf,
+        journal: Journal,
+        party: PartyId,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            store,
+            uploads_dir,
+            journal,
+            party,
+            me: Weak::clone(me),
+            running: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// The project, if the caller is one of its owners.
+    fn member(&self, caller: &Caller, project: &[u8]) -> Result<Membership, Fault> {
+        let id = wire::project_id(project)?;
+        let manifest = self.store.manifest(&id)?.ok_or_else(Fault::no_project)?;
+        let project = Project::parse(&manifest)?;
+        let party = wire::party(caller.identity().party())?;
+        project.owner(&party)?;
+        Ok(Membership { project, party })
+    }
+
+    /// Refuses unless every owner has signed the manifest.
+    fn require_agreed(&self, project: &Project) -> Result<(), Fault> {
+        let signatures = self.store.signatures(&project.id)?.len();
+        let owners = project.manifest.owners.len();
+        if signatures < owners {
+            return Err(Fault::state(
+                "project.unsigned",
+                format!("{signatures} of {owners} owners have signed the manifest; all must"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses unless every owner has shown that it holds the project key.
+    fn require_keyed(&self, project: &Project) -> Result<(), Fault> {
+        self.require_agreed(project)?;
+        let checks = self
+            .store
+            .items(&project.id, v1::ItemKind::KeyCheck.into(), "")?
+            .len();
+        let owners = project.manifest.owners.len();
+        if checks < owners {
+            return Err(Fault::state(
+                "project.no_key",
+                format!("{checks} of {owners} owners hold the project key; all must"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn reply(&self, id: &ProjectId, manifest: Vec<u8>) -> Result<v1::ProjectReply, Fault> {
+        let signatures = self
+            .store
+            .signatures(id)?
+            .into_iter()
+            .map(|(party, signature)| v1::PartySignature {
+                party,
+                signature: signature.into(),
+            })
+            .collect();
+        Ok(v1::ProjectReply {
+            manifest: manifest.into(),
+            signatures,
+        })
+    }
+
+    fn verify_manifest_signature(
+        project: &Project,
+        party: &PartyId,
+        signature: &[u8],
+    ) -> Result<(), Fault> {
+        Ok(project.verify(party, Purpose::Manifest, b"", signature)?)
+    }
+}

@@ -1,0 +1,203 @@
+//! Linkage runs and the delivery of positions.
+
+use linkage_core::audit::action::Action;
+use linkage_core::linkmap::LinkMap;
+use linkage_core::project::Project;
+use linkage_core::run::{self, Outcome};
+use linkage_proto::v1;
+use linkage_proto::v1::run_event::Event;
+use linkage_proto::v1::runs_server::Runs;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::{Matcher, spool};
+use crate::authz::Caller;
+use crate::fault::Fault;
+use crate::store::matcher::{Run, Upload};
+
+/// Positions in one message: 256 KiB.
+const POSITIONS_PER_PART: usize = 65_536;
+
+#[tonic::async_trait]
+impl Runs for Matcher {
+    type StartStream = ReceiverStream<Result<v1::RunEvent, Status>>;
+
+    async fn start(
+        &self,
+        request: Request<v1::StartRequest>,
+    ) -> Result<Response<Self::StartStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let member = self.member(&caller, &request.into_inner().project)?;
+        let project = member.project;
+        let (events, stream) = mpsc::channel(64);
+        let matcher = self
+            .me
+            .upgrade()
+            .ok_or_else(|| Status::unavailable("shutting down"))?;
+        // A run goes on when the one who asked for it goes away.
+        tokio::spawn(async move {
+            let result = matcher.run(&caller, &project, &events).await;
+            let event = result.map_err(Status::from).map(|run| {
+                let run = v1::RunSummary {
+                    run: run.id.to_vec().into(),
+                    report_json: run.report,
+                };
+                v1::RunEvent {
+                    event: Some(Event::Summary(run)),
+                }
+            });
+            let _ = events.send(event).await;
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    type PositionsStream = ReceiverStream<Result<v1::PositionsPart, Status>>;
+
+    async fn positions(
+        &self,
+        request: Request<v1::PositionsRequest>,
+    ) -> Result<Response<Self::PositionsStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let member = self.member(&caller, &request.into_inner().project)?;
+        let id = member.project.id;
+        let none = || Fault::state("run.none", "the project has not been linked yet");
+        let run = self.store.run(&id).map_err(Fault::from)?.ok_or_else(none)?;
+        let positions = self
+            .store
+            .positions(&id, member.party.as_str())
+            .map_err(Fault::from)?;
+        let positions = positions.ok_or_else(none)?;
+        self.journal
+            .act_of(&caller, Action::LinkmapDeliver, member.party.as_str())
+            .project(&id)
+            .count("positions", positions.len() as u64)
+            .digest("run", &run.id)
+            .ok()?;
+        let (parts, stream) = mpsc::channel(4);
+        tokio::spawn(async move {
+            for (at, part) in positions.chunks(POSITIONS_PER_PART).enumerate() {
+                let part = v1::PositionsPart {
+                    run: run.id.to_vec().into(),
+                    range: run.range,
+                    first_row: (at * POSITIONS_PER_PART) as u64,
+                    positions: part.to_vec(),
+                };
+                if parts.send(Ok(part)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+impl Matcher {
+    /// The project's run: the one already made, or a new one.
+    async fn run(
+        &self,
+        caller: &Caller,
+        project: &Project,
+        events: &mpsc::Sender<Result<v1::RunEvent, Status>>,
+    ) -> Result<Run, Fault> {
+        let _one_at_a_time = self.running.lock().await;
+        if let Some(run) = self.store.run(&project.id)? {
+            return Ok(run);
+        }
+        let uploads = self.complete_uploads(project)?;
+        self.journal
+            .act_of(caller, Action::RunStart, project.id.short())
+            .project(&project.id)
+            .count("owners", uploads.len() as u64)
+            .ok()?;
+        let act = self
+            .journal
+            .act(Action::RunFinish, project.id.short())
+            .project(&project.id);
+        match self.link(project, &uploads, events).await {
+            Ok((run, links)) => {
+                act.count("links", links).digest("run", &run.id).ok()?;
+                Ok(run)
+            }
+            Err(fault) => Err(act.failed(fault)),
+        }
+    }
+
+    /// Every owner's sealed upload, in the manifest's order.
+    fn complete_uploads(&self, project: &Project) -> Result<Vec<Upload>, Fault> {
+        let uploads = self.store.uploads(&project.id)?;
+        let missing: Vec<_> = project
+            .manifest
+            .owners
+            .iter()
+            .filter(|owner| {
+                !uploads
+                    .iter()
+                    .any(|up| up.sealed && up.party == owner.party.as_str())
+            })
+            .map(|owner| owner.party.to_string())
+            .collect();
+        if !missing.is_empty() {
+            return Err(Fault::state(
+                "run.uploads",
+                format!(
+                    "not all owners have uploaded; missing: {}",
+                    missing.join(", ")
+                ),
+            ));
+        }
+        Ok(uploads)
+    }
+
+    /// Links, draws positions, keeps both. Returns the run and its number of links.
+    async fn link(
+        &self,
+        project: &Project,
+        uploads: &[Upload],
+        events: &mpsc::Sender<Result<v1::RunEvent, Status>>,
+    ) -> Result<(Run, u64), Fault> {
+        let (dir, ids) = (
+            self.uploads_dir.clone(),
+            uploads.iter().map(|u| u.id).collect::<Vec<_>>(),
+        );
+        let settings = project.schema.candidates.clone();
+        let events = events.clone();
+        let linking = tokio::task::spawn_blocking(move || -> Result<Outcome, Fault> {
+            let batches: Vec<_> = ids
+                .iter()
+                .map(|id| spool::read(&dir, id))
+                .collect::<Result<_, _>>()?;
+            let progress = |done: usize, total: usize| {
+                let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let progress = v1::RunProgress {
+                    done: count(done),
+                    total: count(total),
+                };
+                // Progress is a courtesy: a slow reader misses some.
+                let _ = events.try_send(Ok(v1::RunEvent {
+                    event: Some(Event::Progress(progress)),
+                }));
+            };
+            Ok(run::link(&batches, &settings, &progress)?)
+        });
+        let outcome = linking.await??;
+        let map = LinkMap::draw(&outcome.clusters, &mut crate::entropy::generator()?)
+            .map_err(|error| Fault::state("run.too_large", error.to_string()))?;
+        let report = json!({
+            "owners": project.manifest.owners.iter().map(|o| o.party.as_str()).collect::<Vec<_>>(),
+            "pairs": outcome.pairs,
+            "links_refused": outcome.clusters.refused(),
+        });
+        let run = Run {
+            id: crate::entropy::name()?,
+            range: map.range(),
+            report: report.to_string(),
+        };
+        let owners = project.manifest.owners.iter().enumerate();
+        let positions = owners.filter_map(|(at, owner)| Some((&owner.party, map.owner(at)?)));
+        self.store.add_run(&project.id, &run, positions)?;
+        let links = outcome.pairs.iter().map(|pair| pair.links).sum();
+        Ok((run, links))
+    }
+}

@@ -1,0 +1,117 @@
+//! The owner's services: acts of its operators, answers to analysts, tables with another owner.
+//!
+//! An owner's node alone holds identifiers, the project key and attribute values. What leaves it:
+//! encoded records to the matcher, encrypted or masked cells to the other owner of a table, and one
+//! random share of a noised table to the analyst.
+
+mod agreement;
+mod extracts;
+mod operations;
+mod peers;
+mod progress;
+mod tables;
+mod upload;
+mod vault;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use linkage_core::ids::ProjectId;
+use linkage_core::keys::SealingKey;
+use linkage_core::project::Project;
+use ring::signature::Ed25519KeyPair;
+use rustls::ClientConfig;
+
+use crate::fault::Fault;
+use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::settings::Settings;
+use crate::store::owner::OwnerStore;
+
+use tables::Waiting;
+use vault::Vault;
+
+/// An owner's state, shared by its services.
+pub struct Owner {
+    settings: Settings,
+    store: OwnerStore,
+    journal: Journal,
+    vault: Vault,
+    signing: Ed25519KeyPair,
+    sealing: SealingKey,
+    tls: Arc<ClientConfig>,
+    limits: Limits,
+    waiting: Waiting,
+    /// Itself, for work that goes on after the call that began it has been answered.
+    me: Weak<Self>,
+}
+
+/// What an owner is made from.
+pub struct Parts {
+    /// The configuration.
+    pub settings: Settings,
+    /// The opened database.
+    pub store: OwnerStore,
+    /// The audit log.
+    pub journal: Journal,
+    /// Signs manifests and batches.
+    pub signing: Ed25519KeyPair,
+    /// Opens sealed contributions.
+    pub sealing: SealingKey,
+    /// TLS settings for calls to other nodes.
+    pub tls: Arc<ClientConfig>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Owner {
+    /// An owner from its parts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            settings,
+            store,
+            journal,
+            signing,
+            sealing,
+            tls,
+            limits,
+        } = parts;
+        let vault = Vault::new(settings.data_dir.join("keys"));
+        Arc::new_cyclic(|me| Self {
+            settings,
+            store,
+            journal,
+            vault,
+            signing,
+            sealing,
+            tls,
+            limits,
+            waiting: Waiting::default(),
+            me: Weak::clone(me),
+        })
+    }
+
+    /// A project that this owner has signed.
+    fn project(&self, id: &ProjectId) -> Result<Project, Fault> {
+        let manifest = self.store.manifest(id)?.ok_or_else(Fault::no_project)?;
+        Ok(Project::parse(&manifest)?)
+    }
+
+    /// Where the encoded batch of a project waits until the matcher has accepted it.
+    fn outbox(&self, project: &ProjectId) -> PathBuf {
+        self.settings
+            .data_dir
+            .join("outbox")
+            .join(format!("{project}.tokens"))
+    }
+
+    fn shared(&self) -> Result<Arc<Self>, Fault> {
+        self.me.upgrade().ok_or_else(|| {
+            Fault::new(
+                tonic::Code::Unavailable,
+                "node.stopping",
+                "this node is shutting down",
+            )
+        })
+    }
+}

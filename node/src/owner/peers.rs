@@ -1,0 +1,86 @@
+//! Calls to other nodes.
+
+use linkage_core::ids::PartyId;
+use linkage_proto::v1::mailbox_client::MailboxClient;
+use linkage_proto::v1::projects_client::ProjectsClient;
+use linkage_proto::v1::runs_client::RunsClient;
+use linkage_proto::v1::tables_client::TablesClient;
+use linkage_proto::v1::uploads_client::UploadsClient;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use super::Owner;
+use crate::connect::{ConnectError, Target, connect};
+use crate::fault::{Chain, Fault};
+use crate::settings::{NodeRole, Peer};
+
+impl Owner {
+    pub(super) async fn projects(&self) -> Result<ProjectsClient<Channel>, Fault> {
+        Ok(ProjectsClient::new(self.matcher_channel().await?))
+    }
+
+    pub(super) async fn mailbox(&self) -> Result<MailboxClient<Channel>, Fault> {
+        Ok(MailboxClient::new(self.matcher_channel().await?))
+    }
+
+    pub(super) async fn uploads(&self) -> Result<UploadsClient<Channel>, Fault> {
+        let limit = self.limits.message_bytes_max;
+        let client = UploadsClient::new(self.matcher_channel().await?);
+        Ok(client
+            .max_encoding_message_size(limit)
+            .max_decoding_message_size(limit))
+    }
+
+    pub(super) async fn runs(&self) -> Result<RunsClient<Channel>, Fault> {
+        let limit = self.limits.message_bytes_max;
+        Ok(RunsClient::new(self.matcher_channel().await?).max_decoding_message_size(limit))
+    }
+
+    pub(super) async fn tables(&self, party: &PartyId) -> Result<TablesClient<Channel>, Fault> {
+        let peer = self.settings.peer(NodeRole::Owner, party).ok_or_else(|| {
+            Fault::state(
+                "peer.unknown",
+                format!("owner {party} is no [[peer]] of this node"),
+            )
+        })?;
+        let limit = self.limits.message_bytes_max;
+        let client = TablesClient::new(self.channel(peer).await?);
+        Ok(client
+            .max_encoding_message_size(limit)
+            .max_decoding_message_size(limit))
+    }
+
+    async fn matcher_channel(&self) -> Result<Channel, Fault> {
+        let matcher = self.settings.matcher();
+        let matcher =
+            matcher.ok_or_else(|| Fault::state("peer.unknown", "no matcher is configured"))?;
+        self.channel(matcher).await
+    }
+
+    async fn channel(&self, peer: &Peer) -> Result<Channel, Fault> {
+        let unreachable = |error: &(dyn std::error::Error + 'static)| {
+            let message = format!("{} cannot be reached: {}", peer.party, Chain(error));
+            Fault::new(Code::Unavailable, "peer.unreachable", message)
+        };
+        let identity = peer
+            .identity(&self.settings.trust_domain)
+            .map_err(|e| unreachable(&e))?;
+        let target = Target::new(&peer.address, identity).map_err(|e| unreachable(&e))?;
+        connect(target, self.tls.clone(), &self.limits)
+            .await
+            .map_err(|e| unreachable(&e))
+    }
+}
+
+/// What another node answered, as a fault of our own: its words, with its code.
+pub(super) fn relayed(status: Status) -> Fault {
+    if let Some(error) = ConnectError::in_chain(&status) {
+        let message = format!("the connection failed: {}", Chain(error));
+        return Fault::new(Code::Unavailable, "peer.unreachable", message);
+    }
+    Fault::new(
+        status.code(),
+        "peer.refused",
+        format!("the other node answered: {}", status.message()),
+    )
+}

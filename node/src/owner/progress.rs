@@ -1,0 +1,54 @@
+//! Progress of a long act, streamed to the operator who asked for it.
+
+use linkage_proto::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::fault::Fault;
+
+/// Messages under way; a reader that lags misses some.
+const WAITING: usize = 64;
+
+/// The stream that a long act answers with.
+pub(super) type ProgressStream = ReceiverStream<Result<v1::Progress, Status>>;
+
+/// Where a long act reports to.
+#[derive(Clone)]
+pub(super) struct Reporter(mpsc::Sender<Result<v1::Progress, Status>>);
+
+impl Reporter {
+    /// Tells how far a step is. A courtesy: nothing waits for the reader.
+    pub(super) fn step(&self, step: &str, done: u64, total: u64) {
+        let progress = v1::Progress {
+            step: step.to_owned(),
+            done,
+            total,
+            result_json: String::new(),
+        };
+        let _ = self.0.try_send(Ok(progress));
+    }
+}
+
+/// Runs `act` by itself; the stream ends with its result or fault. The act goes on when the reader
+/// goes away.
+pub(super) fn stream<F>(act: impl FnOnce(Reporter) -> F) -> ProgressStream
+where
+    F: Future<Output = Result<serde_json::Value, Fault>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let acting = act(Reporter(sender.clone()));
+    tokio::spawn(async move {
+        let last = acting
+            .await
+            .map_err(Status::from)
+            .map(|result| v1::Progress {
+                step: "done".to_owned(),
+                done: 1,
+                total: 1,
+                result_json: result.to_string(),
+            });
+        let _ = sender.send(last).await;
+    });
+    ReceiverStream::new(receiver)
+}

@@ -1,0 +1,273 @@
+//! Encoding a data set and uploading it, resumable from the outbox.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use linkage_core::audit::action::Action;
+use linkage_core::encode::{Batch, Header};
+use linkage_core::ids::ProjectId;
+use linkage_core::project::{Project, Purpose};
+use linkage_proto::v1;
+use rand::seq::SliceRandom;
+use serde_json::json;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::Owner;
+use super::peers::relayed;
+use super::progress::Reporter;
+use crate::dataset;
+use crate::fault::{Chain, Fault};
+use crate::store::owner::Uploaded;
+
+/// Target size of a chunk: within 64-256 KiB loopback throughput was highest.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Chunks that may be under way without acknowledgement.
+const UNACKNOWLEDGED_MAX: usize = 32;
+
+const DIGEST_BYTES: u64 = 32;
+
+impl Owner {
+    /// Encodes the data set, unless a batch waits in the outbox, and uploads it.
+    pub(super) async fn upload(
+        self: Arc<Self>,
+        id: ProjectId,
+        dataset: String,
+        report: Reporter,
+    ) -> Result<serde_json::Value, Fault> {
+        let project = self.project(&id)?;
+        let sealed = self.store.upload_sealed(&id)?;
+        if sealed == Some(true) {
+            return self.uploaded(&id);
+        }
+        if sealed.is_none() || !self.outbox(&id).exists() {
+            let owner = Arc::clone(&self);
+            let (project, report) = (project.clone(), report.clone());
+            tokio::task::spawn_blocking(move || owner.encode(&project, &dataset, &report))
+                .await??;
+        }
+        self.send(&project, &report).await?;
+        self.store.seal_upload(&id)?;
+        self.uploaded(&id)
+    }
+
+    fn uploaded(&self, id: &ProjectId) -> Result<serde_json::Value, Fault> {
+        let (dataset, summary) = self
+            .store
+            .upload_summary(id)?
+            .ok_or_else(Fault::no_project)?;
+        let summary: serde_json::Value = serde_json::from_str(&summary).unwrap_or_default();
+        let bytes = std::fs::metadata(self.outbox(id)).map_or(0, |file| file.len());
+        Ok(json!({ "dataset": dataset, "summary": summary, "bytes": bytes }))
+    }
+
+    /// Encodes the data set into the outbox, in a secret random order: the source's order may tell who
+    /// is who.
+    fn encode(&self, project: &Project, name: &str, report: &Reporter) -> Result<(), Fault> {
+        let key = self.vault.key(&project.id)?.ok_or_else(|| {
+            Fault::state(
+                "key.none",
+                "this owner holds no key for the project; agree on one first",
+            )
+        })?;
+        let source = self.settings.dataset(name).ok_or_else(|| {
+            let known: Vec<_> = self
+                .settings
+                .datasets
+                .iter()
+                .map(|d| d.name.as_str())
+                .collect();
+            let message = format!(
+                "there is no data set \"{name}\"; there are: {}",
+                known.join(", ")
+            );
+            Fault::state("dataset.unknown", message)
+        })?;
+        let rejects = self.settings.data_dir.join(format!("{name}.rejects.csv"));
+        let data = dataset::encode(
+            &source.path,
+            &project.schema,
+            &key,
+            &rejects,
+            &mut |read, all| {
+                report.step("encode", read, all);
+            },
+        )
+        .map_err(|error| Fault::state("dataset.refused", Chain(&error).to_string()))?;
+
+        let mut order: Vec<usize> = (0..data.encoded.len()).collect();
+        order.shuffle(&mut crate::entropy::generator()?);
+        let header = Header::new(
+            *project.id.as_bytes(),
+            &project.schema,
+            key.id(),
+            order.len() as u64,
+        );
+        let rows: Vec<_> = order
+            .iter()
+            .filter_map(|at| data.encoded.get(*at).cloned())
+            .collect();
+        write_private(&self.outbox(&project.id), &Batch::encode(&header, &rows))?;
+
+        let ids: Vec<_> = order.iter().filter_map(|at| data.ids.get(*at)).collect();
+        let attributes: Vec<_> = project
+            .schema
+            .attributes
+            .iter()
+            .zip(&data.attributes)
+            .filter(|(_, column)| !column.is_empty())
+            .map(|(attribute, column)| {
+                let column = order
+                    .iter()
+                    .map(|at| column.get(*at).copied().flatten())
+                    .collect();
+                (attribute.name.clone(), column)
+            })
+            .collect();
+        let summary = json!(data.summary).to_string();
+        let uploaded = Uploaded {
+            dataset: name,
+            summary: &summary,
+            ids: &ids,
+            attributes: &attributes,
+        };
+        self.store.begin_upload(&project.id, &uploaded)?;
+        Ok(())
+    }
+
+    /// Sends the batch in the outbox from the first chunk that the matcher lacks.
+    async fn send(&self, project: &Project, report: &Reporter) -> Result<(), Fault> {
+        let mut file = File::open(self.outbox(&project.id))?;
+        let length = file.metadata()?.len();
+        let mut header = vec![0; Header::BYTES];
+        file.read_exact(&mut header)?;
+        let parsed = Header::from_bytes(&header)?;
+        let mut digest = [0; DIGEST_BYTES as usize];
+        file.seek(SeekFrom::Start(length.saturating_sub(DIGEST_BYTES)))?;
+        file.read_exact(&mut digest)?;
+        let row_bytes = parsed.layout().row_bytes();
+        let chunk_bytes = (CHUNK_BYTES / row_bytes).max(1) * row_bytes;
+
+        let mut uploads = self.uploads().await?;
+        let begin = v1::BeginRequest {
+            project: project.id.as_bytes().to_vec().into(),
+            header: header.into(),
+            digest: digest.to_vec().into(),
+            chunk_bytes: u32::try_from(chunk_bytes).unwrap_or(u32::MAX),
+            signature: project.sign(&self.signing, Purpose::Batch, &digest).into(),
+        };
+        let begun = uploads.begin(begin).await.map_err(relayed)?.into_inner();
+        let act = self
+            .journal
+            .act(Action::UploadBegin, hex::encode(&begun.upload))
+            .project(&project.id)
+            .count("rows", parsed.rows)
+            .digest("batch", &digest);
+        act.ok()?;
+        if !begun.sealed {
+            let rows_bytes = length - Header::BYTES as u64 - DIGEST_BYTES;
+            let chunks = rows_bytes.div_ceil(chunk_bytes as u64);
+            let from = u64::from(begun.next_chunk);
+            file.seek(SeekFrom::Start(
+                Header::BYTES as u64 + from * chunk_bytes as u64,
+            ))?;
+            let rows = file.take(rows_bytes.saturating_sub(from * chunk_bytes as u64));
+            let (sender, receiver) = mpsc::channel(4);
+            let window = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
+            let sending = tokio::spawn(send_chunks(
+                rows,
+                begun.upload.to_vec(),
+                (begun.next_chunk, chunk_bytes),
+                sender,
+                Arc::clone(&window),
+            ));
+            let acks = uploads
+                .put(ReceiverStream::new(receiver))
+                .await
+                .map_err(relayed)?;
+            let mut acks = acks.into_inner();
+            let mut durable = from;
+            while durable < chunks {
+                let Some(ack) = acks.message().await.map_err(relayed)? else {
+                    break;
+                };
+                window.add_permits(1);
+                durable = u64::from(ack.next_chunk);
+                report.step("upload", durable, chunks);
+            }
+            sending.await??;
+        }
+        let seal = v1::SealRequest {
+            upload: begun.upload.clone(),
+        };
+        let sealed = uploads.seal(seal).await.map_err(relayed)?.into_inner();
+        self.journal
+            .act(Action::UploadSeal, hex::encode(&begun.upload))
+            .project(&project.id)
+            .count("rows", sealed.rows)
+            .digest("batch", &digest)
+            .ok()
+    }
+}
+
+/// Reads chunks and hands them on, never more ahead of the acknowledgements than the window allows.
+async fn send_chunks(
+    mut rows: impl Read + Send,
+    upload: Vec<u8>,
+    (first, chunk_bytes): (u32, usize),
+    sender: mpsc::Sender<v1::Chunk>,
+    window: Arc<Semaphore>,
+) -> Result<(), Fault> {
+    for index in first.. {
+        let mut chunk = Vec::with_capacity(chunk_bytes);
+        rows.by_ref()
+            .take(chunk_bytes as u64)
+            .read_to_end(&mut chunk)?;
+        if chunk.is_empty() {
+            break;
+        }
+        let Ok(permit) = window.acquire().await else {
+            break;
+        };
+        permit.forget();
+        let crc32c = crc32c::crc32c(&chunk);
+        let upload = upload.clone().into();
+        // The receiver is gone when the call has failed; the caller reports why.
+        if sender
+            .send(v1::Chunk {
+                upload,
+                index,
+                crc32c,
+                rows: chunk.into(),
+            })
+            .await
+            .is_err()
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file that only this user can read, whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    crate::store::private_folder(folder)
+        .map_err(|error| Fault::internal("store.failed", &error))?;
+    let partial = path.with_extension("partial");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! A node's state in SQLite, with migrations. Bulk data (tokens) lies in files beside it.
+
+pub mod matcher;
+pub mod owner;
+
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder or file cannot be used.
+    #[error("{path} cannot be used")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// SQLite cannot open the file.
+    #[error("the database {path} cannot be opened")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The database is of another version of this program, or damaged.
+    #[error("the database {path} cannot be brought to this program's version")]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: rusqlite_migration::Error,
+    },
+}
+
+/// A database that several tasks share; acts on it are short.
+struct Database(Mutex<Connection>);
+
+impl Database {
+    fn open(path: &Path, migrations: &'static [M<'static>]) -> Result<Self, Error> {
+        let database = |source| Error::Database {
+            path: path.into(),
+            source,
+        };
+        // SQLite would make the file readable by others.
+        std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|source| Error::Io {
+                path: path.into(),
+                source,
+            })?;
+        let mut connection = Connection::open(path).map_err(database)?;
+        // Full synchronisation: what was acknowledged to a peer must survive a power cut.
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 PRAGMA secure_delete = ON;",
+            )
+            .map_err(database)?;
+        Migrations::from_slice(migrations)
+            .to_latest(&mut connection)
+            .map_err(|source| Error::Migration {
+                path: path.into(),
+                source,
+            })?;
+        Ok(Self(Mutex::new(connection)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic while the lock was held left no half-done write: each act is one transaction.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a folder that only this user can enter, and its parents.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn private_folder(path: &Path) -> Result<(), Error> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| Error::Io {
+            path: path.into(),
+            source,
+        })
+}
+
+/// 16 or 32 bytes from a column that this program wrote.
+fn fixed<const N: usize>(bytes: &[u8]) -> rusqlite::Result<[u8; N]> {
+    bytes.try_into().map_err(|_| {
+        let kind = rusqlite::types::Type::Blob;
+        rusqlite::Error::FromSqlConversionFailure(0, kind, "unexpected length".into())
+    })
+}
