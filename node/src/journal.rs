@@ -106,6 +106,13 @@ impl Act<'_> {
         self
     }
 
+    /// What the act turned out to be done to, where that is known at its end only.
+    #[must_use]
+    pub fn object(mut self, object: impl Into<String>) -> Self {
+        self.event.object = object.into();
+        self
+    }
+
     /// A number that belongs to the act.
     #[must_use]
     pub fn count(mut self, name: &str, value: u64) -> Self {
@@ -113,7 +120,7 @@ impl Act<'_> {
         self
     }
 
-    /// A digest that belongs to the act.
+    /// A digest (32 bytes) that belongs to the act.
     #[must_use]
     pub fn digest(mut self, name: &str, value: &[u8]) -> Self {
         self.event

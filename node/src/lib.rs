@@ -21,6 +21,7 @@ pub mod tls;
 
 // Services.
 pub mod client;
+pub mod demo;
 pub mod entropy;
 pub mod fault;
 pub mod journal;

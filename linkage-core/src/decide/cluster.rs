@@ -1,5 +1,7 @@
 //! Clusters across all owners, with at most one record per owner.
 
+use std::collections::HashMap;
+
 /// A link between two owners' records.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
@@ -27,6 +29,27 @@ pub struct Clusters {
 }
 
 impl Clusters {
+    /// The partition in which records with equal marks are one cluster; `marks` by owner and row.
+    pub fn from_marks(marks: &[Vec<u32>]) -> Self {
+        let mut numbers: HashMap<u32, u32> = HashMap::new();
+        let of = marks
+            .iter()
+            .map(|owner| {
+                let number = |mark: &u32| {
+                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                    *numbers.entry(*mark).or_insert(next)
+                };
+                owner.iter().map(number).collect()
+            })
+            .collect();
+        Self { of, count: u32::try_from(numbers.len()).unwrap_or(u32::MAX), refused: 0 }
+    }
+
+    /// Whether two partitions of the same records are the same, whatever their numbering.
+    pub fn same_partition(&self, other: &Self) -> bool {
+        Self::from_marks(&self.of).of == Self::from_marks(&other.of).of
+    }
+
     /// Cluster numbers of each owner's records, in row order.
     pub fn owners(&self) -> impl Iterator<Item = &[u32]> {
         self.of.iter().map(Vec::as_slice)

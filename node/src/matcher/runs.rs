@@ -70,10 +70,9 @@ impl Runs for Matcher {
             .map_err(Fault::from)?;
         let positions = positions.ok_or_else(none)?;
         self.journal
-            .act_of(&caller, Action::LinkmapDeliver, member.party.as_str())
+            .act_of(&caller, Action::LinkmapDeliver, hex::encode(run.id))
             .project(&id)
             .count("positions", positions.len() as u64)
-            .digest("run", &run.id)
             .ok()?;
         let (parts, stream) = mpsc::channel(4);
         tokio::spawn(async move {
@@ -117,7 +116,7 @@ impl Matcher {
             .project(&project.id);
         match self.link(project, &uploads, events).await {
             Ok((run, links)) => {
-                act.count("links", links).digest("run", &run.id).ok()?;
+                act.object(hex::encode(run.id)).count("links", links).ok()?;
                 Ok(run)
             }
             Err(fault) => Err(act.failed(fault)),

@@ -387,10 +387,9 @@ impl Owner {
             return Err(Fault::malformed("positions that repeat"));
         }
         self.journal
-            .act(Action::LinkmapFetch, id.short())
+            .act(Action::LinkmapFetch, hex::encode(fetched.run))
             .project(&id)
             .count("positions", rows as u64)
-            .digest("run", &fetched.run)
             .ok()?;
         self.store.set_positions(&id, &fetched)?;
         Ok(json!({ "positions": rows, "range": fetched.range }))

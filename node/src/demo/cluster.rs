@@ -1,0 +1,558 @@
+//! Nodes as real processes on loopback, with a PKI, keys and configurations made on the spot.
+//!
+//! For the demo and for tests; what it writes is laid out as an operator would lay it out:
+//!
+//! ```text
+//! pki/                     development certificate authority and certificates
+//! nodes/<party>/node.toml  configuration; signing.key, sealing.key beside it
+//! nodes/<party>/data/      the node's own data: database, uploads or outbox, audit log
+//! nodes/<party>/node.log   what it logged
+//! people/<person>.toml     configurations of operators and analysts
+//! ```
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use linkage_core::ids::PartyId;
+use linkage_core::keys::SealingKey;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use crate::client::{ClientSettings, OwnerNode};
+use crate::identity::Role;
+use crate::keyfile;
+use crate::pki::{DevPki, Validity};
+use crate::serve::ADDRESS_FILE;
+use crate::settings::{Dataset, NodeRole, Peer, Settings, Tls};
+use crate::tls::TlsFiles;
+
+/// Trust domain of made-up certificates.
+pub const TRUST_DOMAIN: &str = "linkage.test";
+
+/// The matcher's party.
+pub const MATCHER: &str = "matcher";
+
+/// The analyst's party.
+pub const ANALYST: &str = "policy-lab";
+
+/// How long a node may take to start: databases and keys are made in a fraction of a second.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a node may take to stop before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Bytes of a dead node's log that are shown.
+const LOG_TAIL_BYTES: u64 = 4096;
+
+/// Days that the certificates are valid.
+const VALIDITY_DAYS: u32 = 30;
+
+/// Why the nodes could not be set up or kept running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or process.
+    #[error("{what}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Certificates.
+    #[error("the certificates cannot be made")]
+    Pki(#[from] crate::pki::PkiError),
+    /// Keys.
+    #[error("the keys cannot be made")]
+    Key(#[from] keyfile::Error),
+    /// Randomness.
+    #[error(transparent)]
+    Entropy(#[from] crate::entropy::NoEntropy),
+    /// A configuration cannot be written.
+    #[error("a configuration cannot be written")]
+    Config(#[from] toml::ser::Error),
+    /// A node ended by itself.
+    #[error("the node {name} ended ({status}); the end of its log {log}:\n{tail}")]
+    Died {
+        /// The node.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines.
+        tail: String,
+    },
+    /// A node did not begin to serve in time.
+    #[error("the node {name} does not serve after {} s; the end of its log {log}:\n{tail}", START_TIMEOUT.as_secs())]
+    Slow {
+        /// The node.
+        name: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines.
+        tail: String,
+    },
+}
+
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+    let what = what.into();
+    move |source| Error::Io { what, source }
+}
+
+/// An owner to start.
+#[derive(Debug, Clone)]
+pub struct OwnerSpec {
+    /// Its party.
+    pub party: PartyId,
+    /// Its data sets: name and CSV file.
+    pub datasets: Vec<(String, PathBuf)>,
+}
+
+/// A node that runs as a child process.
+pub struct Node {
+    /// Its party.
+    pub party: PartyId,
+    /// Its role.
+    pub role: NodeRole,
+    /// Its configuration.
+    pub config: PathBuf,
+    /// Its own data.
+    pub data_dir: PathBuf,
+    /// What it logged.
+    pub log: PathBuf,
+    /// Where it listens.
+    pub address: String,
+    child: Child,
+    /// Held open: the node stops when it closes, so that none outlives this process.
+    _stdin: Option<ChildStdin>,
+}
+
+/// What a process used.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Highest resident memory, bytes.
+    pub memory_peak_bytes: u64,
+    /// CPU time, seconds.
+    pub cpu_seconds: f64,
+}
+
+/// Running nodes. Dropping it stops them.
+pub struct Cluster {
+    dir: PathBuf,
+    program: PathBuf,
+    pki: DevPki,
+    nodes: Vec<Node>,
+}
+
+impl Cluster {
+    /// Makes PKI, keys and configurations under `dir` and starts a matcher and the owners from the
+    /// `linkage` binary `program`.
+    ///
+    /// # Errors
+    /// [`Error`]; whatever had been started is stopped.
+    pub fn start(dir: &Path, program: &Path, owners: &[OwnerSpec]) -> Result<Self, Error> {
+        crate::store::private_folder(dir)
+            .map_err(|e| io(format!("cannot make {}", dir.display()))(std::io::Error::other(e)))?;
+        let dir = fs::canonicalize(dir).map_err(io(format!("cannot use {}", dir.display())))?;
+        let validity = Validity::starting(jiff::Timestamp::now(), VALIDITY_DAYS)?;
+        let pki = DevPki::create(&dir.join("pki"), TRUST_DOMAIN, validity)?;
+        let mut cluster = Self {
+            dir,
+            program: program.into(),
+            pki,
+            nodes: vec![],
+        };
+        let peers = cluster.prepare(owners)?;
+        let matcher = OwnerSpec {
+            party: cluster.matcher_party(),
+            datasets: vec![],
+        };
+        for spec in std::iter::once(&matcher).chain(owners) {
+            let role = if spec.party == matcher.party {
+                NodeRole::Matcher
+            } else {
+                NodeRole::Owner
+            };
+            cluster.configure(role, spec, &peers)?;
+            cluster.launch(role, &spec.party)?;
+        }
+        for owner in owners {
+            let party = &owner.party;
+            cluster.person(Role::Operator, party, std::slice::from_ref(party))?;
+        }
+        let parties: Vec<_> = owners.iter().map(|owner| owner.party.clone()).collect();
+        let analyst = cluster.analyst_party();
+        cluster.person(Role::Analyst, &analyst, &parties)?;
+        Ok(cluster)
+    }
+
+    /// The folder of everything.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The certificate authority, to issue more certificates.
+    pub fn pki(&self) -> &DevPki {
+        &self.pki
+    }
+
+    /// The nodes, the matcher first.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node of a party.
+    pub fn node(&self, party: &PartyId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.party == *party)
+    }
+
+    /// The matcher.
+    pub fn matcher(&self) -> Option<&Node> {
+        self.nodes
+            .iter()
+            .find(|node| node.role == NodeRole::Matcher)
+    }
+
+    /// Configuration of an owner's operator.
+    pub fn operator_config(&self, party: &PartyId) -> PathBuf {
+        self.dir
+            .join("people")
+            .join(format!("operator-{party}.toml"))
+    }
+
+    /// Configuration of the analyst.
+    pub fn analyst_config(&self) -> PathBuf {
+        self.dir
+            .join("people")
+            .join(format!("analyst-{ANALYST}.toml"))
+    }
+
+    /// Kills a node without warning, as a power cut would.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub fn kill(&mut self, party: &PartyId) -> Result<(), Error> {
+        let failed = || io(format!("cannot kill {party}"));
+        if let Some(at) = self.nodes.iter().position(|node| node.party == *party) {
+            let mut node = self.nodes.remove(at);
+            node.child.kill().map_err(failed())?;
+            node.child.wait().map_err(failed())?;
+        }
+        Ok(())
+    }
+
+    /// Starts a node again on its configuration.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn restart(&mut self, role: NodeRole, party: &PartyId) -> Result<(), Error> {
+        self.launch(role, party)
+    }
+
+    /// Names the first node that has ended by itself.
+    ///
+    /// # Errors
+    /// [`Error::Died`] with the end of its log.
+    pub fn check(&mut self) -> Result<(), Error> {
+        self.nodes.iter_mut().try_for_each(Node::check)
+    }
+
+    /// Asks every node to stop, waits, kills what remains.
+    pub fn stop(&mut self) {
+        for node in &self.nodes {
+            node.signal(Signal::SIGTERM);
+        }
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        for node in &mut self.nodes {
+            while matches!(node.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // An error here means that the process is gone, which is what was wanted.
+            let _ = node.child.kill();
+            let _ = node.child.wait();
+        }
+    }
+
+    fn matcher_party(&self) -> PartyId {
+        party(MATCHER)
+    }
+
+    fn analyst_party(&self) -> PartyId {
+        party(ANALYST)
+    }
+
+    fn node_dir(&self, party: &PartyId) -> PathBuf {
+        self.dir.join("nodes").join(party.as_str())
+    }
+
+    /// Keys and free addresses for every node; returns how they know each other.
+    fn prepare(&self, owners: &[OwnerSpec]) -> Result<Vec<Peer>, Error> {
+        let mut peers = vec![];
+        // All listeners are held until all addresses are known, so that they differ.
+        let mut held = vec![];
+        let matcher = self.matcher_party();
+        for party in std::iter::once(&matcher).chain(owners.iter().map(|owner| &owner.party)) {
+            let dir = self.node_dir(party);
+            crate::store::private_folder(&dir).map_err(|error| Error::Io {
+                what: format!("cannot make {}", dir.display()),
+                source: std::io::Error::other(error),
+            })?;
+            let seed = crate::entropy::secret()?;
+            keyfile::create(&dir.join("signing.key"), "Ed25519 signing key", &seed)?;
+            let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
+            let signing_key = signing
+                .ok()
+                .map(|key| hex::encode(key.public_key().as_ref()));
+            let role = if *party == matcher {
+                NodeRole::Matcher
+            } else {
+                NodeRole::Owner
+            };
+            let mut sealing_key = None;
+            if role == NodeRole::Owner {
+                let key = SealingKey::generate(&mut crate::entropy::generator()?);
+                let mut bytes = zeroize::Zeroizing::new([0; keyfile::KEY_BYTES]);
+                bytes.copy_from_slice(&key.expose());
+                keyfile::create(&dir.join("sealing.key"), "X25519 sealing key", &bytes)?;
+                sealing_key = Some(hex::encode(key.public().to_bytes()));
+            }
+            let listener = TcpListener::bind("127.0.0.1:0").map_err(io("no free port"))?;
+            let address = listener
+                .local_addr()
+                .map_err(io("no free port"))?
+                .to_string();
+            held.push(listener);
+            let signing_key = signing_key.filter(|_| role == NodeRole::Owner);
+            peers.push(Peer {
+                role,
+                party: party.clone(),
+                address,
+                signing_key,
+                sealing_key,
+            });
+        }
+        Ok(peers)
+    }
+
+    fn configure(&self, role: NodeRole, spec: &OwnerSpec, peers: &[Peer]) -> Result<(), Error> {
+        let party = &spec.party;
+        let dir = self.node_dir(party);
+        let validity = Validity::starting(jiff::Timestamp::now(), VALIDITY_DAYS)?;
+        let files = self.pki.issue(
+            role.role(),
+            party.as_str(),
+            &["localhost", "127.0.0.1"],
+            validity,
+        )?;
+        let own = peers.iter().find(|peer| peer.party == *party);
+        let settings = Settings {
+            role,
+            party: party.clone(),
+            trust_domain: TRUST_DOMAIN.to_owned(),
+            listen: own.map(|peer| peer.address.clone()).unwrap_or_default(),
+            data_dir: dir.join("data"),
+            tls: tls(files),
+            signing_key: dir.join("signing.key"),
+            sealing_key: (role == NodeRole::Owner).then(|| dir.join("sealing.key")),
+            peers: peers
+                .iter()
+                .filter(|peer| role == NodeRole::Owner && peer.party != *party)
+                .cloned()
+                .collect(),
+            datasets: spec
+                .datasets
+                .iter()
+                .map(|(name, path)| Dataset {
+                    name: name.clone(),
+                    path: path.clone(),
+                })
+                .collect(),
+        };
+        let path = dir.join("node.toml");
+        fs::write(&path, toml::to_string(&settings)?)
+            .map_err(io(format!("cannot write {}", path.display())))
+    }
+
+    fn launch(&mut self, role: NodeRole, party: &PartyId) -> Result<(), Error> {
+        let dir = self.node_dir(party);
+        let (config, log) = (dir.join("node.toml"), dir.join("node.log"));
+        let data_dir = dir.join("data");
+        let address_file = data_dir.join(ADDRESS_FILE);
+        let _ = fs::remove_file(&address_file);
+        let log_file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(io(format!("cannot write {}", log.display())))?;
+        let mut child = Command::new(&self.program)
+            .args(["node", "serve", "--stop-with-stdin", "--config"])
+            .arg(&config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log_file)
+            // Ctrl-C on the terminal reaches this process alone, which then stops the nodes.
+            .process_group(0)
+            .spawn()
+            .map_err(io(format!("cannot start {}", self.program.display())))?;
+        let stdin = child.stdin.take();
+        let address = String::new();
+        let mut node = Node {
+            party: party.clone(),
+            role,
+            config,
+            data_dir,
+            log,
+            address,
+            child,
+            _stdin: stdin,
+        };
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !address_file.exists() {
+            node.check()?;
+            if Instant::now() > deadline {
+                let _ = node.child.kill();
+                let (log, tail) = (node.log.clone(), node.log_tail());
+                return Err(Error::Slow {
+                    name: party.to_string(),
+                    log,
+                    tail,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        node.address = fs::read_to_string(&address_file).map_err(io("cannot read the address"))?;
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    /// A person's certificate and configuration.
+    fn person(&self, role: Role, party: &PartyId, owners: &[PartyId]) -> Result<(), Error> {
+        let validity = Validity::starting(jiff::Timestamp::now(), VALIDITY_DAYS)?;
+        let files = self.pki.issue(role, party.as_str(), &[], validity)?;
+        let address = |party: &PartyId| self.node(party).map(|node| node.address.clone());
+        let settings = ClientSettings {
+            trust_domain: TRUST_DOMAIN.to_owned(),
+            tls: tls(files),
+            owners: owners
+                .iter()
+                .filter_map(|party| {
+                    Some(OwnerNode {
+                        party: party.clone(),
+                        address: address(party)?,
+                    })
+                })
+                .collect(),
+        };
+        let folder = self.dir.join("people");
+        fs::create_dir_all(&folder).map_err(io("cannot make the folder people"))?;
+        let path = folder.join(format!("{role}-{party}.toml"));
+        fs::write(&path, toml::to_string(&settings)?)
+            .map_err(io(format!("cannot write {}", path.display())))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Node {
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Memory and CPU time so far, from `/proc`.
+    pub fn usage(&self) -> Option<Usage> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
+        // The second field, the name in brackets, may hold blanks; fields are counted after it.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+        // User and system time are fields 14 and 15 of proc(5), 11 and 12 after the name.
+        let cpu_seconds = (ticks(11)? + ticks(12)?) as f64 / per_second as f64;
+        Some(Usage {
+            memory_peak_bytes: kib * 1024,
+            cpu_seconds,
+        })
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => Err(Error::Died {
+                name: self.party.to_string(),
+                status: status.to_string(),
+                log: self.log.clone(),
+                tail: self.log_tail(),
+            }),
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.pid()) {
+            // A node that has ended by itself needs no signal.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// The last lines of the log.
+    fn log_tail(&self) -> String {
+        let read = || -> std::io::Result<String> {
+            let mut file = File::open(&self.log)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
+            let mut bytes = vec![];
+            file.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let text = read().unwrap_or_default();
+        let lines: Vec<_> = text
+            .lines()
+            .rev()
+            .take(12)
+            .map(|line| format!("  {line}"))
+            .collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn tls(files: TlsFiles) -> Tls {
+    Tls {
+        cert: files.cert,
+        key: files.key,
+        ca: files.ca,
+    }
+}
+
+/// One of this module's own names.
+#[allow(
+    clippy::expect_used,
+    reason = "constants of this file, checked by a test"
+)]
+fn party(name: &str) -> PartyId {
+    name.parse().expect("a well-formed name")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_own_names_are_well_formed() {
+        super::party(super::MATCHER);
+        super::party(super::ANALYST);
+    }
+}

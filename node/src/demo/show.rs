@@ -1,0 +1,441 @@
+//! What the demo found, as the report's plain data and as a closing summary.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use linkage_core::disclosure::release::ReleasedTable;
+
+use super::cluster::{ANALYST, Cluster};
+use super::data::Input;
+use super::judge::{Judged, OwnerView};
+use super::leak::Leaks;
+use super::project::Released;
+use super::{Error, Linked, Round};
+use crate::auditlog::verify::verify_dir;
+use crate::report::data::Round as RoundView;
+use crate::report::data::{
+    AuditResult, Cell, ClusterSize, CurvePoint, DatasetLine, Dimension, Flow, FlowStep, Histogram,
+    Level, PairQuality, ProcessUse, Quality, Report, Sight, Stage, TableView, WhatPartySaw,
+};
+
+/// Bytes of a position on the wire.
+const POSITION_BYTES: u64 = 4;
+
+pub(super) fn empty_report(input: &Input) -> Report {
+    let title = match input {
+        Input::Generated { .. } => "Linkage demo: departments link records without showing them",
+        Input::Files { .. } => "Linkage of your files",
+    };
+    Report {
+        title: title.to_owned(),
+        generated_at: jiff::Timestamp::now()
+            .strftime("%Y-%m-%d %H:%M:%S UTC")
+            .to_string(),
+        linkage_version: env!("CARGO_PKG_VERSION").to_owned(),
+        rounds: vec![],
+        parties: vec![],
+        audit: vec![],
+        processes: vec![],
+    }
+}
+
+pub(super) fn round(
+    cluster: &Cluster,
+    round: &Round,
+    linked: &Linked,
+    judged: &Judged,
+    tables: Vec<Released>,
+) -> Result<RoundView, Error> {
+    let number = |value: &serde_json::Value| value.as_u64().unwrap_or(0);
+    let datasets: Vec<DatasetLine> = linked
+        .uploads
+        .iter()
+        .map(|(party, upload)| {
+            let summary = &upload["summary"];
+            let rejected: u64 = summary["rejected"]
+                .as_object()
+                .map_or(0, |reasons| reasons.values().map(number).sum());
+            DatasetLine {
+                owner: party.to_string(),
+                rows_read: number(&summary["rows"]) + rejected,
+                rows_rejected: rejected,
+                tokens_sent: number(&summary["rows"]) - number(&summary["without_token"]),
+                bytes_sent: number(&upload["bytes"]),
+            }
+        })
+        .collect();
+    let mut flows: Vec<Flow> = judged
+        .owners
+        .iter()
+        .map(|owner| Flow {
+            step: FlowStep::Positions,
+            party: owner.party.clone(),
+            bytes: owner.positions.len() as u64 * POSITION_BYTES,
+        })
+        .collect();
+    for table in &tables {
+        // The row's owner asked first; what the two exchanged is counted once, at that owner.
+        let party = table.table.row().owner.clone();
+        flows.push(Flow {
+            step: FlowStep::Tables,
+            party,
+            bytes: table.bytes,
+        });
+    }
+    let name = |at: usize| {
+        judged
+            .owners
+            .get(at)
+            .map(|o| o.party.clone())
+            .unwrap_or_default()
+    };
+    let pairs = judged
+        .outcome
+        .pairs
+        .iter()
+        .zip(&judged.pairs)
+        .map(|(pair, measured)| PairQuality {
+            owners: (name(pair.owner_a), name(pair.owner_b)),
+            histogram: histogram(&pair.histogram),
+            threshold: pair.calibration.threshold,
+            estimated: Some(estimated(&pair.calibration.estimate)),
+            measured: measured.as_ref().map(|(quality, _)| counted(quality)),
+            curve: measured
+                .as_ref()
+                .map(|(_, curve)| points(curve))
+                .unwrap_or_default(),
+            estimated_curve: points(&pair.calibration.curve),
+        })
+        .collect();
+    let sizes = judged.outcome.clusters.sizes();
+    let clusters = (1..)
+        .zip(sizes)
+        .filter(|(_, count)| *count > 0)
+        .map(|(size, count)| ClusterSize { size, count })
+        .collect();
+    let mut stages: Vec<Stage> = linked
+        .seconds
+        .iter()
+        .map(|(name, seconds)| Stage {
+            name: (*name).to_owned(),
+            seconds: *seconds,
+            detail: String::new(),
+        })
+        .collect();
+    stages.extend(tables.iter().enumerate().map(|(at, table)| Stage {
+        name: format!("oblivious table {}", at + 1),
+        seconds: table.seconds,
+        detail: format!("{} bytes between the two owners", table.bytes),
+    }));
+    let tables = tables
+        .iter()
+        .map(|table| table_view(table, judged))
+        .collect();
+    debug_assert!(cluster.matcher().is_some());
+    Ok(RoundView {
+        name: round.name.clone(),
+        description: round.description.clone(),
+        datasets,
+        flows,
+        pairs,
+        clusters,
+        overall: judged.overall.as_ref().map(counted),
+        stages,
+        tables,
+    })
+}
+
+fn histogram(counts: &linkage_core::run::Histogram) -> Histogram {
+    let bars = counts.counts.len();
+    let width = (counts.to - counts.from) / bars.max(1) as f64;
+    Histogram {
+        edges: (0..=bars)
+            .map(|bar| counts.from + width * bar as f64)
+            .collect(),
+        counts: counts.counts.iter().map(|count| Some(*count)).collect(),
+        k: None,
+        null_counts: Some(counts.expected_false.clone()),
+    }
+}
+
+fn estimated(point: &linkage_core::decide::CurvePoint) -> Quality {
+    Quality {
+        precision: point.precision,
+        recall: point.recall,
+        f1: point.f1,
+        ..Quality::default()
+    }
+}
+
+fn counted(quality: &linkage_core::quality::Quality) -> Quality {
+    Quality {
+        precision: quality.precision,
+        recall: quality.recall,
+        f1: quality.f1,
+        f1_interval: None,
+        true_links: Some(quality.true_pairs),
+        found_links: Some(quality.found),
+        correct_links: Some(quality.correct),
+    }
+}
+
+fn points(curve: &[linkage_core::decide::CurvePoint]) -> Vec<CurvePoint> {
+    let point = |point: &linkage_core::decide::CurvePoint| CurvePoint {
+        threshold: point.threshold,
+        precision: point.precision,
+        recall: point.recall,
+        f1: point.f1,
+    };
+    curve.iter().map(point).collect()
+}
+
+fn table_view(released: &Released, judged: &Judged) -> TableView {
+    let table = &released.table;
+    let axis = |axis: &linkage_core::disclosure::release::Axis| Dimension {
+        owner: axis.owner.clone(),
+        name: axis.name.clone(),
+        labels: axis.labels.clone(),
+    };
+    let cell = |cell: &Option<i64>| cell.map_or(Cell::BelowK, Cell::Value);
+    TableView {
+        sql: released.sql.clone(),
+        measure: "count(*)".to_owned(),
+        row_dimension: axis(table.row()),
+        column_dimension: Some(axis(table.column())),
+        cells: table
+            .cells()
+            .iter()
+            .map(|row| row.iter().map(cell).collect())
+            .collect(),
+        k: table.k().into(),
+        epsilon: Some(f64::from(table.epsilon_per_owner().thousandths()) / 1000.0),
+        noise_sd: Some(table.noise_sd()),
+        method_note: table.method().to_owned(),
+        true_cells: plain_table(&released.sql, table, &judged.owners),
+    }
+}
+
+/// The same table counted in plain over the same positions, which only a demo that plays all parties
+/// can do.
+fn plain_table(sql: &str, table: &ReleasedTable, owners: &[OwnerView]) -> Option<Vec<Vec<i64>>> {
+    // Canonical requests read `SELECT "owner"."attribute", "owner"."attribute", ...`.
+    let mut names = sql.split('"').skip(1).step_by(2);
+    let mut column = || -> Option<HashMap<u32, u16>> {
+        let (party, attribute) = (names.next()?, names.next()?);
+        let owner = owners.iter().find(|owner| owner.party == party)?;
+        let (_, categories) = owner
+            .attributes
+            .iter()
+            .find(|(name, _)| name == attribute)?;
+        let placed = owner.positions.iter().zip(categories);
+        Some(
+            placed
+                .filter_map(|(position, category)| Some((*position, (*category)?)))
+                .collect(),
+        )
+    };
+    let (rows, columns) = (column()?, column()?);
+    let mut cells = vec![vec![0; table.column().labels.len()]; table.row().labels.len()];
+    for (position, row) in rows {
+        if let Some(column) = columns.get(&position)
+            && let Some(cell) = cells
+                .get_mut(usize::from(row))
+                .and_then(|r: &mut Vec<i64>| r.get_mut(usize::from(*column)))
+        {
+            *cell += 1;
+        }
+    }
+    Some(cells)
+}
+
+pub(super) fn processes(cluster: &Cluster) -> Vec<ProcessUse> {
+    cluster
+        .nodes()
+        .iter()
+        .filter_map(|node| {
+            let usage = node.usage()?;
+            Some(ProcessUse {
+                name: node.party.to_string(),
+                role: node.role.role().to_string(),
+                memory_peak_bytes: usage.memory_peak_bytes,
+                cpu_seconds: usage.cpu_seconds,
+                log_path: node.log.display().to_string(),
+            })
+        })
+        .collect()
+}
+
+pub(super) fn audit(cluster: &Cluster) -> Vec<AuditResult> {
+    cluster
+        .nodes()
+        .iter()
+        .map(|node| {
+            let name = format!("{} {}", node.role.role(), node.party);
+            match verify_dir(&node.data_dir.join("audit"), None) {
+                Ok(summary) => AuditResult {
+                    node: name,
+                    entries: summary.entries,
+                    head_hash: summary.head.to_string(),
+                    verified: true,
+                    detail: "every entry in place, the last one signed".to_owned(),
+                },
+                Err(fault) => AuditResult {
+                    node: name,
+                    entries: 0,
+                    head_hash: String::new(),
+                    verified: false,
+                    detail: fault.to_string(),
+                },
+            }
+        })
+        .collect()
+}
+
+pub(super) fn parties(cluster: &Cluster, rounds: &[RoundView], leaks: &Leaks) -> Vec<WhatPartySaw> {
+    let sight = |level: Level, text: &str| Sight {
+        level,
+        text: text.to_owned(),
+    };
+    let mut parties = vec![];
+    let uploaded = |party: Option<&str>| -> u64 {
+        let lines = rounds.iter().flat_map(|round| &round.datasets);
+        lines
+            .filter(|line| party.is_none_or(|p| line.owner == p))
+            .map(|line| line.bytes_sent)
+            .sum()
+    };
+    let flowed = |step: FlowStep, party: Option<&str>| -> u64 {
+        let flows = rounds.iter().flat_map(|round| &round.flows);
+        let of = flows.filter(|f| f.step == step && party.is_none_or(|p| f.party == p));
+        of.map(|flow| flow.bytes).sum()
+    };
+    for node in cluster.nodes().iter().skip(1) {
+        let name = node.party.as_str();
+        parties.push(WhatPartySaw {
+            party: name.to_owned(),
+            role: "owner".to_owned(),
+            identifiers: sight(Level::Own, "its own records only"),
+            keys: sight(Level::Own, "the project key, shared with the other owners"),
+            tokens: sight(Level::Own, "its own only"),
+            link_map: sight(
+                Level::Nothing,
+                "a random position for every own record, linked or not",
+            ),
+            attributes: sight(Level::Own, "its own; others' only encrypted or masked"),
+            table: sight(Level::Nothing, "one random share"),
+            bytes_in: flowed(FlowStep::Positions, Some(name)),
+            bytes_out: uploaded(Some(name)) + flowed(FlowStep::Tables, Some(name)),
+        });
+    }
+    let searched = format!(
+        "{} values searched for in its files, {} found",
+        leaks.searched, leaks.found
+    );
+    let identifiers = if leaks.found == 0 {
+        Level::Nothing
+    } else {
+        Level::Own
+    };
+    parties.push(WhatPartySaw {
+        party: "matcher".to_owned(),
+        role: "matcher".to_owned(),
+        identifiers: sight(identifiers, &searched),
+        keys: sight(Level::Nothing, "carried the contributions sealed"),
+        tokens: sight(
+            Level::Pseudonymous,
+            "of all owners: de-identified, not anonymous",
+        ),
+        link_map: sight(Level::Own, "which rows belong together, not whose they are"),
+        attributes: sight(Level::Nothing, ""),
+        table: sight(Level::Nothing, ""),
+        bytes_in: uploaded(None),
+        bytes_out: flowed(FlowStep::Positions, None),
+    });
+    parties.push(WhatPartySaw {
+        party: ANALYST.to_owned(),
+        role: "analyst".to_owned(),
+        identifiers: sight(Level::Nothing, ""),
+        keys: sight(Level::Nothing, ""),
+        tokens: sight(Level::Nothing, ""),
+        link_map: sight(Level::Nothing, ""),
+        attributes: sight(Level::Nothing, "names and value lists only"),
+        table: sight(Level::Released, "noised counts; small ones hidden"),
+        bytes_in: 0,
+        bytes_out: 0,
+    });
+    parties
+}
+
+/// The closing words: quality, tables, logs, who saw what.
+pub(super) fn summary(report: &Report, leaks: &Leaks) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for round in &report.rounds {
+        if let Some(quality) = &round.overall {
+            let _ = writeln!(
+                text,
+                "{}: F1 {:.4} (precision {:.4}, recall {:.4}); {} tables released",
+                round.name,
+                quality.f1,
+                quality.precision,
+                quality.recall,
+                round.tables.len()
+            );
+        } else {
+            let _ = writeln!(text, "{}: linked; no truth to compare with", round.name);
+        }
+    }
+    let verified = report.audit.iter().filter(|log| log.verified).count();
+    let entries: u64 = report.audit.iter().map(|log| log.entries).sum();
+    let _ = writeln!(
+        text,
+        "audit logs: {verified} of {} verified, {entries} entries",
+        report.audit.len()
+    );
+    for log in report.audit.iter().filter(|log| !log.verified) {
+        let _ = writeln!(text, "  {}: {}", log.node, log.detail);
+    }
+    let _ = writeln!(
+        text,
+        "matcher: {} raw values searched for in {} bytes, {} found",
+        leaks.searched, leaks.bytes, leaks.found
+    );
+    let peak = report
+        .processes
+        .iter()
+        .map(|process| process.memory_peak_bytes)
+        .max()
+        .unwrap_or(0);
+    let _ = writeln!(text, "largest process: {} MiB", peak / (1024 * 1024));
+    text.push_str("\nWhat each party saw\n");
+    let _ = writeln!(
+        text,
+        "  {:<16} {:<13} {:<13} {:<13} {:<13} {:<13} {:<9}",
+        "party", "identifiers", "keys", "tokens", "link map", "attributes", "table"
+    );
+    for party in &report.parties {
+        let sights = [
+            &party.identifiers,
+            &party.keys,
+            &party.tokens,
+            &party.link_map,
+            &party.attributes,
+            &party.table,
+        ];
+        let words: Vec<String> = sights
+            .iter()
+            .map(|sight| format!("{:<13}", word(sight.level)))
+            .collect();
+        let _ = writeln!(text, "  {:<16} {}", party.party, words.join(" ").trim_end());
+    }
+    text
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Own => "own",
+        Level::Nothing => "nothing",
+        Level::Pseudonymous => "pseudonymous",
+        Level::Released => "released",
+    }
+}
