@@ -21,8 +21,8 @@ pub enum Audit {
 /// Arguments of `audit verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs no network and no private key, and works on a copy or while the node runs. Without --key the
-key in the log's folder is used: that finds damage, and changes by whoever lacks the node's private
+Needs no network and no private key, and works on a copy or while the node runs. Without --key the \
+key in the log's folder is used: that finds damage, and changes by whoever lacks the node's private \
 key. An auditor who does not trust the node brings the key along.
 
 Exit codes:

@@ -32,9 +32,9 @@ pub enum Dev {
 /// Arguments of `dev generate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes one CSV per department (columns of the schema template person-cn), truth.csv (which records are
-one person's) and errors.csv (what is wrong in which record). Equal arguments give equal files. Nobody
-in them exists, and no identity number can belong to anyone.
+Writes one CSV per department (columns of the schema template person-cn), truth.csv (which records \
+are one person's) and errors.csv (what is wrong in which record). Equal arguments give equal files. \
+Nobody in them exists, and no identity number can belong to anyone.
 
 Example:
   linkage dev generate --records 5000 --seed 1 --out data")]
@@ -59,9 +59,9 @@ pub struct Generate {
 /// Arguments of `dev pki`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A party is <role>/<name>; roles are owner, matcher, operator, analyst, auditor. Each gets the folder
-DIR/<role>-<name> with ca.pem, cert.pem and key.pem. If DIR holds an authority already, it issues the
-certificates; a party that has one gets a new one. For development only: the authority's key lies
+A party is <role>/<name>; roles are owner, matcher, operator, analyst, auditor. Each gets the folder \
+DIR/<role>-<name> with ca.pem, cert.pem and key.pem. If DIR holds an authority already, it issues the \
+certificates; a party that has one gets a new one. For development only: the authority's key lies \
 unprotected in DIR.
 
 Example:
@@ -174,8 +174,12 @@ fn write(
         output::write_errors(department, settings, header, &mut errors)?;
         header = Header::No;
     }
-    truth.flush()?;
-    errors.flush()?;
+    truth
+        .flush()
+        .map_err(outputs::io_error(&outputs.target(TRUTH)))?;
+    errors
+        .flush()
+        .map_err(outputs::io_error(&outputs.target(ERRORS)))?;
     Ok(summaries)
 }
 

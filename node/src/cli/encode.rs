@@ -84,7 +84,10 @@ impl Encode {
         let key = key::read(&self.key).or_input()?;
         let inputs = [&self.source, &self.schema, &self.key].map(PathBuf::as_path);
         let outputs = Outputs::beside(&self.out, &["ids.csv", "rejects.csv"], &inputs, self.force)?;
-        let bar = progress::bytes("encoding", 0);
+        let bar = progress::bytes(
+            "encoding",
+            self.source.metadata().map_or(0, |source| source.len()),
+        );
         let read = dataset::encode(
             &self.source,
             &schema,

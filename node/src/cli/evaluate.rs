@@ -14,9 +14,9 @@ use super::table_file::{self, TableFile};
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-LINKS.csv is what `linkage match` wrote: dataset_a,record_a,dataset_b,record_b (more columns are
-ignored). TRUTH.csv has dataset,record_id,entity_id: records with the same entity_id belong together;
-an empty entity_id means unknown. Data sets of the truth without any link are left out, and named.
+LINKS.csv is what `linkage match` wrote, with the columns dataset_a,record_a,dataset_b,record_b. \
+TRUTH.csv has dataset,record_id,entity_id: records with the same entity_id belong together; an empty \
+entity_id means unknown. Data sets of the truth without any link are left out, and named.
 
 Example:
   linkage evaluate result/links.csv --truth truth.csv")]

@@ -17,7 +17,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::failure::{EXIT_OK, Failure};
-use super::outputs::Outputs;
+use super::outputs::{self, Outputs};
 use super::screen::Form;
 
 /// Largest key file, in bytes: the digits and some lines of comment.
@@ -68,7 +68,7 @@ pub enum Key {
 /// Arguments of `key generate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All owners encode with the same key: hand it over in person or sealed, never beside the tokens.
+All owners encode with the same key: hand it over in person or sealed, never beside the tokens. \
 Whoever matches the tokens must not have it. An existing file is never overwritten.
 
 Example:
@@ -91,7 +91,8 @@ impl Key {
         let digits = Zeroizing::new(hex::encode(bytes.as_slice()));
         let mut file = outputs.create(0)?;
         for part in [HEADER, &digits, "\n"] {
-            file.write_all(part.as_bytes())?;
+            file.write_all(part.as_bytes())
+                .map_err(outputs::io_error(&out))?;
         }
         outputs.commit()?;
         let id = ProjectKey::from_bytes(*bytes).id().to_string();

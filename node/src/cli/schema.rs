@@ -26,8 +26,8 @@ pub enum SchemaCommand {
 /// Arguments of `schema check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows fields, weights, keys and the expected fill: the share of a token's bits that a record with all
-fields sets. A schema that cannot be used is refused with its line and exit code 2.
+Shows fields, weights, keys and the expected fill: the share of a token's bits that a record with \
+all fields sets. A schema that cannot be used is refused with its line and exit code 2.
 
 Example:
   linkage schema check persons.toml")]

@@ -10,6 +10,18 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Modify, Padding, Style};
 
+/// Why a result cannot be shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Standard output, perhaps a file on a full disk.
+    #[error("the result cannot be written to standard output")]
+    Output(#[source] io::Error),
+    /// The result cannot be written as JSON.
+    #[error("the result cannot be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -23,14 +35,11 @@ impl Form {
     /// Shows a result: `text` to people, `data` to programs.
     ///
     /// # Errors
-    /// When standard output cannot be written, unless nobody reads it.
-    pub fn show(self, data: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+    /// [`Error`]; a reader that went away is none.
+    pub fn show(self, data: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Error> {
         match self {
-            Self::Text => write(io::stdout(), &text()),
-            Self::Json => write(
-                io::stdout(),
-                &serde_json::to_string_pretty(data).map_err(io::Error::other)?,
-            ),
+            Self::Text => show(&text()),
+            Self::Json => show(&serde_json::to_string_pretty(data).map_err(Error::Json)?),
         }
     }
 }
@@ -38,9 +47,9 @@ impl Form {
 /// Shows text as it is, for commands whose result is a text.
 ///
 /// # Errors
-/// When standard output cannot be written, unless nobody reads it.
-pub fn show(text: &str) -> io::Result<()> {
-    write(io::stdout(), text)
+/// [`Error::Output`]; a reader that went away is none.
+pub fn show(text: &str) -> Result<(), Error> {
+    write(io::stdout(), text).map_err(Error::Output)
 }
 
 /// A remark beside the result.

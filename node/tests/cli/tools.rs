@@ -1,5 +1,6 @@
 //! `linkage schema`, `audit`, `dev`, and the program's manners.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
@@ -10,7 +11,7 @@ use linkage_core::audit::entry::{Actor, ActorKind, Event, Outcome};
 use linkage_node::auditlog::AuditLog;
 use ring::signature::Ed25519KeyPair;
 
-use super::{Bench, LINKAGE, json};
+use super::{Bench, LINKAGE, json, ran};
 
 #[test]
 fn schemas_are_explained_or_refused_with_their_line() {
@@ -210,8 +211,19 @@ fn help_teaches_and_a_closed_pipe_is_no_failure() {
     let bench = Bench::new();
     let help = bench.ok(&["--help"]).out;
     assert!(help.contains("Exit codes:") && help.contains("linkage key generate"));
-    for command in ["encode", "match", "evaluate"] {
-        let help = bench.ok(&[command, "--help"]).out;
+    for command in [
+        "encode",
+        "match",
+        "evaluate",
+        "key generate",
+        "schema check",
+        "schema template",
+        "audit verify",
+        "dev generate",
+        "dev pki",
+    ] {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = bench.ok(&words).out;
         assert!(help.contains("Example:\n  linkage "), "{command}");
         assert!(
             help.lines().all(|line| line.chars().count() <= 100),
@@ -220,6 +232,21 @@ fn help_teaches_and_a_closed_pipe_is_no_failure() {
     }
     bench.refused(&["encode"], &["Usage: linkage encode"]);
     bench.refused(&["frobnicate"], &["unrecognized subcommand"]);
+
+    // A full disk is one.
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let full = ran(Command::new(LINKAGE)
+        .args(["schema", "template", "person-cn"])
+        .stdout(full));
+    assert_eq!(full.code, 1);
+    assert!(
+        full.err.contains("standard output\n  caused by: "),
+        "{}",
+        full.err
+    );
 
     let mut child = Command::new(LINKAGE)
         .args(["schema", "template", "person-cn"])

@@ -24,13 +24,16 @@ use super::{progress, schema};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes, all or none:
-  DIR/links.csv     dataset_a,record_a,dataset_b,record_b,agreement,link_key: every pair of records
-                    in one cluster; link_key is empty where the tokens' agreement made the link
+  DIR/links.csv     dataset_a,record_a,dataset_b,record_b,agreement,link_key
   DIR/clusters.csv  cluster,dataset,record: every record, linked or not
   DIR/index.html    the report; its figures are in report.json
-A data set is named after its file. A record is named by its id where A.ids.csv lies beside A.tokens,
-else by its row in the token file, from 1. The threshold and the quality are estimated from the
-tokens alone, taking each person to have at most one record in each data set.
+
+links.csv has every pair of records in one cluster; link_key is empty where the agreement of the \
+tokens made the link.
+
+A data set is named after its file. A record is named by its id where A.ids.csv lies beside \
+A.tokens, else by its row in the token file, from 1. The threshold and the quality are estimated \
+from the tokens alone, taking each person to have at most one record in each data set.
 
 Example:
   linkage match health.tokens credit.tokens --schema persons.toml --out result")]
@@ -106,7 +109,9 @@ impl Match {
 }
 
 fn link(batches: &[Batch], settings: &CandidateSettings) -> Result<Outcome, Failure> {
-    let bar = progress::counted("comparing", 0);
+    // Each data set with itself, for the strangers in it, and with each other one.
+    let owners = batches.len() as u64;
+    let bar = progress::counted("comparing", owners * (owners + 1) / 2);
     let outcome = run::link(batches, settings, &|done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
