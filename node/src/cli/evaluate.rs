@@ -1,0 +1,305 @@
+//! Links against the truth.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use clap::Args;
+use linkage_core::quality::{Quality, Truth};
+use serde::Serialize;
+
+use super::failure::{Blame as _, EXIT_OK, Failure};
+use super::screen::{self, Form};
+use super::table_file::{self, TableFile};
+
+/// Arguments of `evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+LINKS.csv is what `linkage match` wrote, with the columns dataset_a,record_a,dataset_b,record_b. \
+TRUTH.csv has dataset,record_id,entity_id: records with the same entity_id belong together; an empty \
+entity_id means unknown. Data sets of the truth without any link are left out, and named.
+
+Example:
+  linkage evaluate result/links.csv --truth truth.csv")]
+pub struct Evaluate {
+    /// Links found
+    #[arg(value_name = "LINKS.csv")]
+    links: PathBuf,
+    /// Which records belong together
+    #[arg(long, value_name = "TRUTH.csv")]
+    truth: PathBuf,
+}
+
+/// Why links cannot be evaluated. No message shows a record's id.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+enum Error {
+    #[error(transparent)]
+    Table(#[from] table_file::Error),
+    #[error(
+        "{}, row {row}: data set \"{dataset}\" is not in {}, which has: {known}",
+        links.display(), truth.display()
+    )]
+    Dataset {
+        links: PathBuf,
+        row: u64,
+        dataset: String,
+        truth: PathBuf,
+        known: String,
+    },
+    #[error(
+        "{}: {} not in {}, the first in row {row} (data set \"{dataset}\")",
+        links.display(), are(*.count), truth.display()
+    )]
+    Records {
+        links: PathBuf,
+        count: usize,
+        row: u64,
+        dataset: String,
+        truth: PathBuf,
+    },
+    #[error("{}, row {row}: a link within one data set, \"{dataset}\"", links.display())]
+    Within {
+        links: PathBuf,
+        row: u64,
+        dataset: String,
+    },
+    #[error(
+        "{}, row {row}: this record of data set \"{dataset}\" is listed before, in row {before}",
+        truth.display()
+    )]
+    Twice {
+        truth: PathBuf,
+        row: u64,
+        dataset: String,
+        before: u64,
+    },
+    #[error("{} names no record", .0.display())]
+    Empty(PathBuf),
+}
+
+fn are(count: usize) -> String {
+    match count {
+        1 => "1 record is".to_owned(),
+        count => format!("{} records are", screen::count(count as u64)),
+    }
+}
+
+/// The data sets and records that the truth names, numbered.
+#[derive(Default)]
+struct Known {
+    names: Vec<String>,
+    datasets: HashMap<String, usize>,
+    /// Index and row in the file of each record.
+    records: Vec<HashMap<String, (u32, u64)>>,
+    entities: Vec<Vec<Option<u64>>>,
+}
+
+/// A link: data set and record, twice, the lower data set first.
+type Pair = ((usize, u32), (usize, u32));
+
+#[derive(Serialize)]
+struct Evaluation {
+    overall: Quality,
+    pairs: Vec<PairEvaluation>,
+    left_out: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PairEvaluation {
+    datasets: (String, String),
+    quality: Quality,
+}
+
+impl Evaluate {
+    /// Runs the command.
+    pub fn run(self, form: Form) -> Result<u8, Failure> {
+        let known = self.read_truth().or_input()?;
+        let links = self.read_links(&known).or_input()?;
+        let evaluation = evaluate(known, &links);
+        form.show(&evaluation, || text(&evaluation))?;
+        Ok(EXIT_OK)
+    }
+
+    fn read_truth(&self) -> Result<Known, Error> {
+        let mut table = TableFile::open(&self.truth, ["dataset", "record_id", "entity_id"])?;
+        let mut known = Known::default();
+        let mut numbers: HashMap<String, u64> = HashMap::new();
+        while let Some((row, [dataset, record, entity])) = table.next_row()? {
+            let at = known.dataset(dataset);
+            let next = numbers.len() as u64;
+            let entity =
+                (!entity.is_empty()).then(|| *numbers.entry(entity.to_owned()).or_insert(next));
+            if let Err(before) = known.add(at, record, row, entity) {
+                return Err(Error::Twice {
+                    truth: self.truth.clone(),
+                    row,
+                    dataset: dataset.to_owned(),
+                    before,
+                });
+            }
+        }
+        if known.names.is_empty() {
+            return Err(Error::Empty(self.truth.clone()));
+        }
+        Ok(known)
+    }
+
+    fn read_links(&self, known: &Known) -> Result<BTreeSet<Pair>, Error> {
+        let columns = ["dataset_a", "record_a", "dataset_b", "record_b"];
+        let mut table = TableFile::open(&self.links, columns)?;
+        let mut links = BTreeSet::new();
+        let mut unknown: BTreeSet<(usize, String)> = BTreeSet::new();
+        let mut first_unknown = None;
+        while let Some((row, [name_a, a, name_b, b])) = table.next_row()? {
+            let find = |name: &str| {
+                let found = known.datasets.get(name).copied();
+                found.ok_or_else(|| Error::Dataset {
+                    links: self.links.clone(),
+                    row,
+                    dataset: name.to_owned(),
+                    truth: self.truth.clone(),
+                    known: known.names.join(", "),
+                })
+            };
+            let (owner_a, owner_b) = (find(name_a)?, find(name_b)?);
+            if owner_a == owner_b {
+                return Err(Error::Within {
+                    links: self.links.clone(),
+                    row,
+                    dataset: name_a.to_owned(),
+                });
+            }
+            let ends = [(owner_a, a), (owner_b, b)];
+            let mut found = [(0, 0); 2];
+            let mut complete = true;
+            for (slot, (owner, record)) in found.iter_mut().zip(ends) {
+                match known.record(owner, record) {
+                    Some(index) => *slot = (owner, index),
+                    None => {
+                        complete = false;
+                        unknown.insert((owner, record.to_owned()));
+                        first_unknown.get_or_insert((row, owner));
+                    }
+                }
+            }
+            if complete {
+                let [x, y] = found;
+                links.insert((x.min(y), x.max(y)));
+            }
+        }
+        match first_unknown {
+            Some((row, owner)) => Err(Error::Records {
+                links: self.links.clone(),
+                count: unknown.len(),
+                row,
+                dataset: known.names.get(owner).cloned().unwrap_or_default(),
+                truth: self.truth.clone(),
+            }),
+            None => Ok(links),
+        }
+    }
+}
+
+impl Known {
+    fn dataset(&mut self, name: &str) -> usize {
+        if let Some(at) = self.datasets.get(name) {
+            return *at;
+        }
+        let at = self.names.len();
+        self.names.push(name.to_owned());
+        self.datasets.insert(name.to_owned(), at);
+        self.records.push(HashMap::new());
+        self.entities.push(vec![]);
+        at
+    }
+
+    /// Adds a record, or says in which row it was before.
+    fn add(&mut self, at: usize, record: &str, row: u64, entity: Option<u64>) -> Result<(), u64> {
+        let (Some(records), Some(entities)) = (self.records.get_mut(at), self.entities.get_mut(at))
+        else {
+            return Ok(());
+        };
+        let index = u32::try_from(entities.len()).unwrap_or(u32::MAX);
+        if let Some((_, before)) = records.insert(record.to_owned(), (index, row)) {
+            return Err(before);
+        }
+        entities.push(entity);
+        Ok(())
+    }
+
+    fn record(&self, owner: usize, record: &str) -> Option<u32> {
+        Some(self.records.get(owner)?.get(record)?.0)
+    }
+}
+
+fn evaluate(known: Known, links: &BTreeSet<Pair>) -> Evaluation {
+    let linked: BTreeSet<usize> = links.iter().flat_map(|(x, y)| [x.0, y.0]).collect();
+    // Without any link there is nothing to tell which data sets were matched: all of them.
+    let matched = |at: &usize| linked.is_empty() || linked.contains(at);
+    let (kept, left_out): (Vec<usize>, Vec<usize>) = (0..known.names.len()).partition(matched);
+    let truth = Truth::new(known.entities);
+    let mut counts: HashMap<(usize, usize), (u64, u64)> = HashMap::new();
+    for ((owner_a, a), (owner_b, b)) in links {
+        let (found, correct) = counts.entry((*owner_a, *owner_b)).or_default();
+        *found += 1;
+        *correct += u64::from(truth.together(*owner_a, *a, *owner_b, *b));
+    }
+    let name = |at: usize| known.names.get(at).cloned().unwrap_or_default();
+    let mut pairs = vec![];
+    for (place, a) in kept.iter().enumerate() {
+        for b in kept.iter().skip(place + 1) {
+            let (found, correct) = counts.get(&(*a, *b)).copied().unwrap_or_default();
+            pairs.push(PairEvaluation {
+                datasets: (name(*a), name(*b)),
+                quality: Quality::of(truth.pairs(*a, *b), found, correct),
+            });
+        }
+    }
+    let sum = |part: fn(&Quality) -> u64| pairs.iter().map(|pair| part(&pair.quality)).sum();
+    let overall = Quality::of(sum(|q| q.true_pairs), sum(|q| q.found), sum(|q| q.correct));
+    Evaluation {
+        overall,
+        pairs,
+        left_out: left_out.into_iter().map(name).collect(),
+    }
+}
+
+fn text(evaluation: &Evaluation) -> String {
+    let row = |name: String, q: &Quality| {
+        let counts = [q.true_pairs, q.found, q.correct].map(screen::count);
+        let shares = [q.precision, q.recall, q.f1].map(|share| screen::percent(share, 2));
+        [name]
+            .into_iter()
+            .chain(counts)
+            .chain(shares)
+            .collect::<Vec<_>>()
+    };
+    let mut rows: Vec<Vec<String>> = evaluation
+        .pairs
+        .iter()
+        .map(|pair| {
+            row(
+                format!("{} - {}", pair.datasets.0, pair.datasets.1),
+                &pair.quality,
+            )
+        })
+        .collect();
+    if rows.len() != 1 {
+        rows.push(row("overall".into(), &evaluation.overall));
+    }
+    let heading = [
+        "pairs of records",
+        "true",
+        "found",
+        "correct",
+        "precision",
+        "recall",
+        "F1",
+    ];
+    let mut text = screen::table(&heading, 1, rows);
+    if !evaluation.left_out.is_empty() {
+        let names = evaluation.left_out.join(", ");
+        text.push_str(&format!("\n\nLeft out, no link names them: {names}"));
+    }
+    text
+}

@@ -1,0 +1,229 @@
+//! What a matching found: on the screen, as JSON, as a report.
+
+use std::path::Path;
+
+use jiff::{Timestamp, Unit};
+use linkage_core::decide::CurvePoint;
+use linkage_core::encode::Batch;
+use linkage_core::run::{Histogram, Outcome, PairReport};
+use linkage_core::schema::Schema;
+use linkage_node::report::data::{self, ClusterSize, PairQuality, Report, Round, Stage};
+use serde_json::{Value, json};
+
+use super::super::screen;
+use super::inputs::Input;
+use super::links::Counts;
+use super::pair_name;
+
+/// The result for programs.
+pub fn data(inputs: &[Input], batches: &[Batch], outcome: &Outcome, counts: &Counts) -> Value {
+    let datasets = inputs.iter().zip(batches).map(|(input, batch)| {
+        json!({ "name": input.name, "rows": batch.len(), "with_ids": input.has_ids() })
+    });
+    let pairs = outcome.pairs.iter().map(|pair| {
+        let calibration = &pair.calibration;
+        json!({
+            "datasets": pair_name(inputs, pair.owner_a, pair.owner_b),
+            "method": pair.method,
+            "compared": pair.compared,
+            "reduction_ratio": pair.reduction_ratio,
+            "block_rules": pair.block_rules,
+            "threshold": calibration.threshold,
+            "links": links(pair, counts),
+            "estimated": calibration.estimate,
+            "estimated_true_pairs": calibration.true_pairs,
+        })
+    });
+    json!({
+        "datasets": datasets.collect::<Vec<_>>(),
+        "pairs": pairs.collect::<Vec<_>>(),
+        "clusters": outcome.clusters.count(),
+        "clusters_by_size": outcome.clusters.sizes(),
+    })
+}
+
+/// The result for people.
+pub fn text(
+    inputs: &[Input],
+    batches: &[Batch],
+    outcome: &Outcome,
+    counts: &Counts,
+    schema: Option<&Schema>,
+    page: &Path,
+) -> String {
+    let datasets = inputs.iter().zip(batches).map(|(input, batch)| {
+        let named = if input.has_ids() {
+            "record id (from its .ids.csv)"
+        } else {
+            "row (no .ids.csv beside it)"
+        };
+        let rows = screen::count(batch.len() as u64);
+        vec![input.name.clone(), named.into(), rows]
+    });
+    let pairs = outcome.pairs.iter().map(|pair| {
+        let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
+        let CurvePoint {
+            precision,
+            recall,
+            f1,
+            ..
+        } = pair.calibration.estimate;
+        let mut row = vec![
+            format!("{a} - {b}"),
+            screen::count(pair.compared),
+            screen::percent(pair.reduction_ratio, 2),
+            format!("{:.3}", pair.calibration.threshold),
+            screen::count(links(pair, counts)),
+        ];
+        row.extend([precision, recall, f1].map(|share| screen::percent(share, 1)));
+        row
+    });
+    let heading = [
+        "pair",
+        "compared",
+        "reduction",
+        "threshold",
+        "links",
+        "precision",
+        "recall",
+        "F1",
+    ];
+    let sizes: Vec<String> = (1..)
+        .zip(outcome.clusters.sizes())
+        .map(|(size, count)| format!("{} of {size}", screen::count(count)))
+        .collect();
+    let mut lines = vec![
+        screen::table(&["data set", "records named by", "records"], 2, datasets),
+        String::new(),
+        screen::table(&heading, 1, pairs),
+        String::new(),
+        "Precision, recall and F1 are estimates without truth. They take each person to have at most".into(),
+        "one record in each data set; duplicates within a data set stay unlinked.".into(),
+        format!("Clusters by number of records: {}", sizes.join(", ")),
+    ];
+    lines.extend(left_out(outcome, schema));
+    lines.push(format!("Report: {}", page.display()));
+    lines.join("\n")
+}
+
+/// Block keys whose largest blocks were not compared: pairs may be missing there.
+fn left_out(outcome: &Outcome, schema: Option<&Schema>) -> Vec<String> {
+    let rules = outcome
+        .pairs
+        .iter()
+        .flat_map(|pair| (0_usize..).zip(&pair.block_rules));
+    let mut sums: Vec<(usize, u64, u64)> = vec![];
+    for (rule, count) in rules.filter(|(_, count)| count.blocks_left_out > 0) {
+        match sums.iter_mut().find(|sum| sum.0 == rule) {
+            Some(sum) => {
+                sum.1 += count.blocks_left_out;
+                sum.2 += count.pairs_left_out;
+            }
+            None => sums.push((rule, count.blocks_left_out, count.pairs_left_out)),
+        }
+    }
+    let line = |(rule, blocks, pairs): (usize, u64, u64)| {
+        let name = schema
+            .and_then(|schema| schema.block_keys.get(rule))
+            .map_or_else(|| (rule + 1).to_string(), |key| key.name.clone());
+        format!(
+            "Warning: block key {name}: {} of {} left out as too large; see block_pairs_max",
+            screen::counted(blocks, "block"),
+            screen::counted(pairs, "pair"),
+        )
+    };
+    sums.into_iter().map(line).collect()
+}
+
+fn links(pair: &PairReport, counts: &Counts) -> u64 {
+    let place = (pair.owner_a, pair.owner_b);
+    counts.get(&place).copied().unwrap_or(0)
+}
+
+/// The result as a report.
+pub fn report(
+    entity: &str,
+    inputs: &[Input],
+    batches: &[Batch],
+    outcome: &Outcome,
+    counts: &Counts,
+    stages: Vec<Stage>,
+) -> Report {
+    let datasets: Vec<String> = inputs
+        .iter()
+        .zip(batches)
+        .map(|(input, batch)| format!("{} ({})", input.name, screen::count(batch.len() as u64)))
+        .collect();
+    let sizes = (1..).zip(outcome.clusters.sizes());
+    let now = Timestamp::now();
+    Report {
+        title: format!("Linkage of {entity}"),
+        generated_at: now.round(Unit::Second).unwrap_or(now).to_string(),
+        linkage_version: env!("CARGO_PKG_VERSION").into(),
+        rounds: vec![Round {
+            name: entity.to_owned(),
+            description: format!(
+                "Token files and their numbers of records: {}. The quality is estimated without truth.",
+                datasets.join(", ")
+            ),
+            pairs: outcome
+                .pairs
+                .iter()
+                .map(|pair| quality(pair, inputs, links(pair, counts)))
+                .collect(),
+            clusters: sizes
+                .map(|(size, count)| ClusterSize { size, count })
+                .collect(),
+            stages,
+            ..Round::default()
+        }],
+        parties: vec![],
+        audit: vec![],
+        processes: vec![],
+    }
+}
+
+fn quality(pair: &PairReport, inputs: &[Input], links: u64) -> PairQuality {
+    let estimate = pair.calibration.estimate;
+    PairQuality {
+        owners: pair_name(inputs, pair.owner_a, pair.owner_b),
+        histogram: histogram(&pair.histogram),
+        threshold: pair.calibration.threshold,
+        estimated: Some(data::Quality {
+            precision: estimate.precision,
+            recall: estimate.recall,
+            f1: estimate.f1,
+            found_links: Some(links),
+            ..data::Quality::default()
+        }),
+        measured: None,
+        curve: vec![],
+        estimated_curve: pair
+            .calibration
+            .curve
+            .iter()
+            .map(|point| data::CurvePoint {
+                threshold: point.threshold,
+                precision: point.precision,
+                recall: point.recall,
+                f1: point.f1,
+            })
+            .collect(),
+    }
+}
+
+/// No bars where there is no range of agreements to divide.
+fn histogram(histogram: &Histogram) -> data::Histogram {
+    let bars = histogram.counts.len();
+    let width = (histogram.to - histogram.from) / bars as f64;
+    if bars == 0 || width.is_nan() || width <= 0.0 {
+        return data::Histogram::default();
+    }
+    let edge = |bar: usize| histogram.from + width * bar as f64;
+    data::Histogram {
+        edges: (0..=bars).map(edge).collect(),
+        counts: histogram.counts.iter().map(|count| Some(*count)).collect(),
+        k: None,
+        null_counts: Some(histogram.expected_false.clone()),
+    }
+}

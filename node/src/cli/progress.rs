@@ -1,0 +1,60 @@
+//! Progress of long work, on standard error and only where that is a terminal.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a bar without news redraws its clock.
+const TICK: Duration = Duration::from_millis(200);
+
+const BYTES: &str = "  {msg} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const COUNT: &str = "  {msg} [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left";
+
+/// A bar of `total` bytes; the total may be set later.
+pub fn bytes(what: &str, total: u64) -> ProgressBar {
+    bar(what, total, BYTES)
+}
+
+/// A bar of `total` things.
+pub fn counted(what: &str, total: u64) -> ProgressBar {
+    bar(what, total, COUNT)
+}
+
+fn bar(what: &str, total: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_message(what.to_owned());
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(TICK);
+    }
+    bar
+}
+
+/// Passes bytes on and advances a bar by one for each line.
+pub struct Lines<W> {
+    inner: W,
+    bar: ProgressBar,
+}
+
+impl<W: Write> Lines<W> {
+    /// Counts the lines that go to `inner`.
+    pub fn new(inner: W, bar: ProgressBar) -> Self {
+        Self { inner, bar }
+    }
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.inner.write(bytes)?;
+        let lines = bytes.iter().take(taken).filter(|byte| **byte == b'\n');
+        self.bar.inc(lines.count() as u64);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

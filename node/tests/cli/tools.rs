@@ -1,0 +1,261 @@
+//! `linkage schema`, `audit`, `dev`, and the program's manners.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use jiff::Timestamp;
+use linkage_core::audit::action::Action;
+use linkage_core::audit::checkpoint::VerifyingKey;
+use linkage_core::audit::entry::{Actor, ActorKind, Event, Outcome};
+use linkage_node::auditlog::AuditLog;
+use ring::signature::Ed25519KeyPair;
+
+use super::{Bench, LINKAGE, json, ran};
+
+#[test]
+fn schemas_are_explained_or_refused_with_their_line() {
+    let bench = Bench::new();
+    for template in ["person-cn", "person-latin"] {
+        let text = bench.ok(&["schema", "template", template]).out;
+        bench.write("t.toml", &text);
+        let shown = bench.ok(&["schema", "check", "t.toml"]).out;
+        assert!(shown.contains("Expected fill") && shown.contains("Link keys"));
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 100),
+            "{shown}"
+        );
+        // The same schema as JSON has the same fingerprint.
+        bench.write(
+            "t.json",
+            bench.ok(&["schema", "template", template, "--json"]).out,
+        );
+        let check =
+            |file| json(&bench.ok(&["schema", "check", file, "--json"]))["fingerprint"].clone();
+        assert_eq!(check("t.toml"), check("t.json"));
+    }
+    let good = bench.read("p.toml");
+    bench.write(
+        "bad.toml",
+        good.replacen("kind = \"name\"", "kind = \"nome\"", 1),
+    );
+    bench.refused(
+        &["schema", "check", "bad.toml"],
+        &["bad.toml is refused", "line", "nome"],
+    );
+    let bad = good.replace(
+        "{ field = \"id_number\" }, { field = \"name\" }",
+        "{ field = \"ssn\" }",
+    );
+    bench.write("bad.toml", &bad);
+    let line = bad.lines().position(|l| l.contains("\"ssn\"")).unwrap() + 1;
+    bench.refused(
+        &["schema", "check", "bad.toml"],
+        &[&format!("line {line}: "), "\"ssn\", which is not declared"],
+    );
+    bench.refused(
+        &["schema", "check", "none.toml"],
+        &["none.toml", "caused by: "],
+    );
+    bench.refused(&["schema", "check", "."], &["cannot be read"]);
+    bench.write("binary.toml", b"\xff\xff");
+    bench.refused(&["schema", "check", "binary.toml"], &["not UTF-8"]);
+    bench.refused(
+        &["schema", "template", "person-xx"],
+        &["person-cn, person-latin"],
+    );
+}
+
+#[test]
+fn audit_logs_are_verified_with_the_exit_codes_of_their_faults() {
+    let bench = Bench::new();
+    let key = || Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let log = AuditLog::open(&bench.path("audit"), key(), "health", now()).unwrap();
+    for _ in 0..3 {
+        log.append(event()).unwrap();
+    }
+    let vkey = log.verifying_key().to_string();
+    drop(log);
+    let shown = bench.ok(&["audit", "verify", "audit", "--key", &vkey]).out;
+    assert!(
+        shown.contains("audit: in order\n  3 entries, 3 signed"),
+        "{shown}"
+    );
+
+    // Brought along, the key of another signer does not pass.
+    let other = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    let other = VerifyingKey::of(&other, "health").unwrap().to_string();
+    assert_eq!(
+        bench
+            .run(&["audit", "verify", "audit", "--key", &other])
+            .code,
+        10
+    );
+    bench.refused(
+        &["audit", "verify", "audit", "--key", "x"],
+        &["not a verifier key"],
+    );
+    bench.refused(&["audit", "verify"], &["required arguments"]);
+
+    let whole = bench.read("audit/audit.log");
+    let lines: Vec<&str> = whole.lines().collect();
+    bench.write(
+        "audit/audit.log",
+        whole.replacen("\"rows\":5", "\"rows\":6", 1),
+    );
+    let changed = bench.run(&["audit", "verify", "audit"]);
+    assert_eq!(changed.code, 11);
+    assert!(
+        changed.out.contains("NOT IN ORDER\n  entry 0 was changed"),
+        "{}",
+        changed.out
+    );
+    bench.write("audit/audit.log", format!("{}\n", lines[..2].join("\n")));
+    let cut = bench.run(&["audit", "verify", "audit", "--json"]);
+    assert_eq!(cut.code, 12);
+    assert_eq!(json(&cut)["logs"][0]["verified"], false);
+    assert_eq!(bench.run(&["audit", "verify", "nowhere"]).code, 20);
+}
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn event() -> Event {
+    Event {
+        time: now().into(),
+        op: "01980000-0000-7000-8000-000000000000".into(),
+        actor: Actor {
+            kind: ActorKind::Node,
+            id: "health".into(),
+            role: "owner".into(),
+            cert_sha256: None,
+        },
+        action: Action::UploadSeal,
+        object: "upload".into(),
+        project: None,
+        result: Outcome::Ok,
+        reason: None,
+        counts: [("rows".to_owned(), 5)].into(),
+        digests: [].into(),
+    }
+}
+
+#[test]
+fn certificates_are_issued_to_named_parties() {
+    let bench = Bench::new();
+    let pki = |parties: &[&'static str]| {
+        [
+            &["dev", "pki", "--out", "pki", "--trust-domain", "demo.test"],
+            parties,
+        ]
+        .concat()
+    };
+    let issued = bench.ok(&pki(&["owner/health", "analyst/ann"]));
+    assert!(issued.out.contains("spiffe://demo.test/owner/health"));
+    let authority = bench.read("pki/ca.pem");
+    // The same authority issues more.
+    bench.ok(&pki(&["matcher/centre"]));
+    assert_eq!(authority, bench.read("pki/matcher-centre/ca.pem"));
+    let key = bench.path("pki/matcher-centre/key.pem");
+    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    bench.refused(
+        &pki(&["king/arthur"]),
+        &["\"king\" is no role", "owner, matcher"],
+    );
+    bench.refused(&pki(&["health"]), &["expected <role>/<name>"]);
+    bench.refused(
+        &pki(&["owner/Health!"]),
+        &["no identity can be made", "caused by: "],
+    );
+    bench.refused(
+        &[
+            "dev",
+            "pki",
+            "--out",
+            "pki",
+            "--trust-domain",
+            "other.test",
+            "owner/x",
+        ],
+        &["trust domain demo.test"],
+    );
+}
+
+#[test]
+fn equal_seeds_give_equal_data() {
+    let bench = Bench::new();
+    let generate = |out: &'static str, more: &[&'static str]| {
+        let args = ["dev", "generate", "--records", "50", "--out", out];
+        bench.ok(&[&args[..], more].concat());
+        bench.read(&format!("{out}/health.csv"))
+    };
+    let first = generate("a", &["--seed", "3"]);
+    assert_eq!(first, generate("b", &["--seed", "3"]));
+    assert_ne!(first, generate("c", &["--seed", "4"]));
+    assert_ne!(first, generate("d", &["--seed", "3", "--dirty"]));
+    assert_eq!(bench.read("a/truth.csv").lines().count(), 151);
+    assert!(
+        bench
+            .read("a/errors.csv")
+            .starts_with("dataset,record_id,field,kind\n")
+    );
+    bench.refused(
+        &["dev", "generate", "--records", "0", "--out", "e"],
+        &["at least one person"],
+    );
+}
+
+#[test]
+fn help_teaches_and_a_closed_pipe_is_no_failure() {
+    let bench = Bench::new();
+    let help = bench.ok(&["--help"]).out;
+    assert!(help.contains("Exit codes:") && help.contains("linkage key generate"));
+    for command in [
+        "encode",
+        "match",
+        "evaluate",
+        "key generate",
+        "schema check",
+        "schema template",
+        "audit verify",
+        "dev generate",
+        "dev pki",
+    ] {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = bench.ok(&words).out;
+        assert!(help.contains("Example:\n  linkage "), "{command}");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
+    }
+    bench.refused(&["encode"], &["Usage: linkage encode"]);
+    bench.refused(&["frobnicate"], &["unrecognized subcommand"]);
+
+    // A full disk is one.
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let full = ran(Command::new(LINKAGE)
+        .args(["schema", "template", "person-cn"])
+        .stdout(full));
+    assert_eq!(full.code, 1);
+    assert!(
+        full.err.contains("standard output\n  caused by: "),
+        "{}",
+        full.err
+    );
+
+    let mut child = Command::new(LINKAGE)
+        .args(["schema", "template", "person-cn"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty());
+}
