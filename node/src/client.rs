@@ -8,6 +8,7 @@ use linkage_core::disclosure::release::{Axis, NoisedTable, Policy, ReleasedTable
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::extract::{DimensionRef, ExtractRequest};
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::schema::{Entity, UnknownEntity};
 use linkage_oblivious::context::RunId;
 use linkage_oblivious::params::TableShape;
 use linkage_oblivious::shares::{MaskShare, PhaseShare, combine};
@@ -197,6 +198,7 @@ impl Client {
     /// [`Error::Request`] pointing at the word at fault, or what a node refused.
     pub async fn extract(&self, project: &ProjectId, sql: &str) -> Result<Extract, Error> {
         let mut entries = Vec::new();
+        let mut population = Entity::Persons;
         let mut policies = Vec::new();
         for owner in &self.settings.owners {
             let request = v1::CatalogueRequest {
@@ -207,6 +209,10 @@ impl Client {
             let reply = reply
                 .map_err(|status| refused(&owner.party, &status))?
                 .into_inner();
+            population = reply
+                .population
+                .parse()
+                .map_err(|error: UnknownEntity| Error::Answer(error.to_string()))?;
             policies.push((owner.party.clone(), policy(&reply)?));
             entries.extend(
                 reply
@@ -220,8 +226,8 @@ impl Client {
                     }),
             );
         }
-        let catalogue =
-            Catalogue::new(entries).map_err(|error| Error::Request(error.to_string()))?;
+        let catalogue = Catalogue::new(population, entries)
+            .map_err(|error| Error::Request(error.to_string()))?;
         let request =
             ExtractRequest::parse(sql, &catalogue).map_err(|e| Error::Request(e.render()))?;
         let axis = |dimension: &DimensionRef| -> Result<(PartyId, Axis), Error> {

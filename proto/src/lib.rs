@@ -37,15 +37,29 @@ mod tests {
 
     #[test]
     fn token_bytes_are_not_printed() {
-        let chunk = v1::Chunk { rows: vec![0xab; 4].into(), ..Default::default() };
+        let chunk = v1::Chunk {
+            rows: vec![0xab; 4].into(),
+            ..Default::default()
+        };
         assert_eq!(format!("{chunk:?}"), "Chunk(redacted)");
     }
 
     #[test]
     fn the_descriptor_names_every_service() {
-        for service in ["Projects", "Mailbox", "Uploads", "Runs", "Operations", "Extracts", "Tables"] {
+        for service in [
+            "Projects",
+            "Mailbox",
+            "Uploads",
+            "Runs",
+            "Operations",
+            "Extracts",
+            "Tables",
+        ] {
             let name = service.as_bytes();
-            assert!(DESCRIPTOR.windows(name.len()).any(|w| w == name), "{service}");
+            assert!(
+                DESCRIPTOR.windows(name.len()).any(|w| w == name),
+                "{service}"
+            );
         }
     }
 }

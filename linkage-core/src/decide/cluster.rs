@@ -42,7 +42,11 @@ impl Clusters {
                 owner.iter().map(number).collect()
             })
             .collect();
-        Self { of, count: u32::try_from(numbers.len()).unwrap_or(u32::MAX), refused: 0 }
+        Self {
+            of,
+            count: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
+            refused: 0,
+        }
     }
 
     /// Whether two partitions of the same records are the same, whatever their numbering.

@@ -166,7 +166,7 @@ impl Header {
             1 => Agreement::Hamming,
             _ => return Err(BatchError::Header("it names an unknown agreement")),
         };
-        if token_bits % 64 != 0 || !(256..=4096).contains(&token_bits) {
+        if !token_bits.is_multiple_of(64) || !(256..=4096).contains(&token_bits) {
             return Err(BatchError::Header(
                 "its token length is not a multiple of 64 from 256 to 4096",
             ));
@@ -317,7 +317,7 @@ impl Batch {
         let layout = self.header.layout();
         let rows = bytes.len() / layout.row_bytes();
         let fits = (self.len() + rows) as u64 <= self.header.rows;
-        if bytes.len() % layout.row_bytes() != 0 || !fits {
+        if !bytes.len().is_multiple_of(layout.row_bytes()) || !fits {
             return Err(BatchError::Length {
                 expected: (self.header.rows - self.len() as u64) * layout.row_bytes() as u64,
                 found: bytes.len() as u64,

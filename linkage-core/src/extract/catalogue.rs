@@ -2,36 +2,33 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::{folded, is_name};
+use crate::schema::Entity;
 
 /// Largest number of values of a dimension: a table of two has at most 4096 cells, each of which
 /// costs both owners work and one ciphertext.
-pub const VALUES_MAX: usize = 64;
+pub const VALUES_MAX: usize = crate::schema::ATTRIBUTE_VALUES_MAX;
 
 /// Longest value, characters. Values are labels of table rows.
-pub const VALUE_CHARS_MAX: usize = 64;
+pub const VALUE_CHARS_MAX: usize = crate::schema::ATTRIBUTE_VALUE_CHARS_MAX;
 
 /// One attribute that an owner offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueEntry {
     /// The owner.
     pub party: String,
     /// The attribute's name in requests.
     pub attribute: String,
     /// The attribute's name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Its values, in table order.
     pub values: Vec<String>,
 }
 
 /// All entries of a project, checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<CatalogueEntry>", into = "Vec<CatalogueEntry>")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
+    population: Entity,
     entries: Vec<CatalogueEntry>,
 }
 
@@ -66,11 +63,11 @@ pub enum CatalogueError {
 }
 
 impl Catalogue {
-    /// A catalogue of `entries`.
+    /// A catalogue of `entries` over one population.
     ///
     /// # Errors
     /// [`CatalogueError`] names the first entry that cannot be used.
-    pub fn new(entries: Vec<CatalogueEntry>) -> Result<Self, CatalogueError> {
+    pub fn new(population: Entity, entries: Vec<CatalogueEntry>) -> Result<Self, CatalogueError> {
         let mut parties: HashMap<String, &str> = HashMap::new();
         let mut attributes: HashMap<(String, String), String> = HashMap::new();
         for entry in &entries {
@@ -96,7 +93,15 @@ impl Catalogue {
             }
             check_values(party, attribute, values)?;
         }
-        Ok(Self { entries })
+        Ok(Self {
+            population,
+            entries,
+        })
+    }
+
+    /// What is counted.
+    pub fn population(&self) -> Entity {
+        self.population
     }
 
     /// All entries, in the order given.
@@ -125,20 +130,6 @@ impl Catalogue {
         let mut attributes: Vec<&str> = of_party.map(|entry| &*entry.attribute).collect();
         attributes.sort_unstable();
         attributes
-    }
-}
-
-impl TryFrom<Vec<CatalogueEntry>> for Catalogue {
-    type Error = CatalogueError;
-
-    fn try_from(entries: Vec<CatalogueEntry>) -> Result<Self, CatalogueError> {
-        Self::new(entries)
-    }
-}
-
-impl From<Catalogue> for Vec<CatalogueEntry> {
-    fn from(catalogue: Catalogue) -> Self {
-        catalogue.entries
     }
 }
 
@@ -178,7 +169,7 @@ mod tests {
     }
 
     fn refused(entries: Vec<CatalogueEntry>) -> CatalogueError {
-        Catalogue::new(entries).unwrap_err()
+        Catalogue::new(Entity::Persons, entries).unwrap_err()
     }
 
     #[test]
@@ -226,13 +217,5 @@ mod tests {
             }]);
             assert!(matches!(error, CatalogueError::ValueCount { count: c, .. } if c == count));
         }
-    }
-
-    #[test]
-    fn a_stored_catalogue_is_checked_when_read() {
-        let catalogue = Catalogue::new(vec![entry("健康", "慢性病", &["是", "否"])]).unwrap();
-        let json = serde_json::to_string(&catalogue).unwrap();
-        assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), catalogue);
-        assert!(serde_json::from_str::<Catalogue>(&json.replace("是", "否")).is_err());
     }
 }

@@ -12,7 +12,8 @@
 //!     title: None,
 //!     values: values.map(String::from).into(),
 //! };
-//! let catalogue = Catalogue::new(vec![
+//! # use linkage_core::schema::Entity;
+//! let catalogue = Catalogue::new(Entity::Persons, vec![
 //!     entry("credit", "grade", ["A", "B"]),
 //!     entry("social-security", "band", ["low", "high"]),
 //! ])?;
@@ -40,6 +41,8 @@ use std::fmt;
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 
+use crate::schema::Entity;
+
 use catalogue::Catalogue;
 use refusal::Refusal;
 
@@ -53,12 +56,13 @@ pub const NAME_CHARS_MAX: usize = 64;
 /// Separates these digests from every other SHA-256 in the system.
 const DIGEST_LABEL: &[u8] = b"linkage/extract-request/v1\0";
 
-/// A question that has been read and checked against the catalogue: how many persons there are for
-/// every pair of values of two attributes. Only [`ExtractRequest::parse`] makes one.
+/// A question that has been read and checked against the catalogue: how many there are of a population
+/// for every pair of values of two attributes. Only [`ExtractRequest::parse`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExtractRequest {
     row: DimensionRef,
     column: DimensionRef,
+    population: Entity,
     /// Name of the count column, if the analyst gave one.
     count_name: Option<String>,
 }
@@ -81,6 +85,11 @@ impl ExtractRequest {
     /// A [`Refusal`] that points at the first word that cannot be accepted.
     pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Self, Refusal> {
         parse::request(text, catalogue)
+    }
+
+    /// What is counted.
+    pub fn population(&self) -> Entity {
+        self.population
     }
 
     /// The dimension down the side of the table.
@@ -107,10 +116,11 @@ impl ExtractRequest {
             .as_ref()
             .map(|name| format!(" AS \"{name}\""));
         format!(
-            "SELECT {}, {}, count(*){} FROM persons GROUP BY 1, 2",
+            "SELECT {}, {}, count(*){} FROM {} GROUP BY 1, 2",
             self.row,
             self.column,
-            count_name.unwrap_or_default()
+            count_name.unwrap_or_default(),
+            self.population
         )
     }
 

@@ -1,7 +1,7 @@
 //! The grammar: one function per rule, each failing at the word where the text leaves it.
 //!
 //! ```text
-//! request   = SELECT dimension "," dimension "," count FROM persons GROUP BY group "," group [";"]
+//! request   = SELECT dimension "," dimension "," count FROM population GROUP BY group "," group [";"]
 //! dimension = name "." name [AS name]
 //! count     = COUNT "(" "*" ")" [AS name]
 //! group     = 1 | 2 | name "." name
@@ -15,6 +15,8 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::catalogue::Catalogue;
 use super::refusal::{Reason, Refusal, near_misses};
+use crate::schema::Entity;
+
 use super::{DimensionRef, ExtractRequest, TEXT_BYTES_MAX, folded, is_name};
 
 /// Words with a meaning in SQL that analysts may try, and why they are not offered.
@@ -127,8 +129,15 @@ impl Request<'_> {
         self.symbol(&Token::Mul, "the * of count(*)")?;
         self.symbol(&Token::RParen, "the ) of count(*)")?;
         let count_name = self.column_name()?;
-        self.keyword("from", "FROM persons")?;
-        self.keyword("persons", "persons, the one population")?;
+        let population = self.catalogue.population();
+        self.keyword("from", "FROM and the project's population")?;
+        self.keyword(
+            population.as_str(),
+            match population {
+                Entity::Persons => "persons, the project's population",
+                Entity::Enterprises => "enterprises, the project's population",
+            },
+        )?;
         self.keyword("group", "GROUP BY 1, 2")?;
         self.keyword("by", "BY after GROUP")?;
         let first = self.grouped_dimension(&row, &column)?;
@@ -142,6 +151,7 @@ impl Request<'_> {
         Ok(ExtractRequest {
             row,
             column,
+            population,
             count_name,
         })
     }

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::catalogue::{Catalogue, CatalogueEntry};
+use crate::schema::Entity;
+
 use super::refusal::{ALLOWED, Reason, Refusal};
 use super::*;
 
@@ -11,14 +13,17 @@ fn catalogue() -> Catalogue {
         title: None,
         values: vec!["a".into(), "b".into()],
     };
-    Catalogue::new(vec![
-        entry("credit", "grade"),
-        entry("credit", "select"),
-        entry("health", "chronic"),
-        entry("health", "visit-count"),
-        entry("social-security", "band"),
-        entry("税务", "等级"),
-    ])
+    Catalogue::new(
+        Entity::Persons,
+        vec![
+            entry("credit", "grade"),
+            entry("credit", "select"),
+            entry("health", "chronic"),
+            entry("health", "visit-count"),
+            entry("social-security", "band"),
+            entry("税务", "等级"),
+        ],
+    )
     .unwrap()
 }
 
@@ -340,6 +345,7 @@ proptest! {
             name: name.clone(),
         };
         let request = ExtractRequest {
+            population: Entity::Persons,
             row: dimension(row, &names[0]),
             column: dimension(column, &names[1]),
             count_name: names[2].clone(),

@@ -29,7 +29,7 @@ fn fold(raw: &str) -> Zeroizing<String> {
             if !out.is_empty() && !out.ends_with(' ') {
                 out.push(' ');
             }
-        } else if !is_invisible(c) && !(c == '\'' && out.is_empty()) {
+        } else if !(is_invisible(c) || c == '\'' && out.is_empty()) {
             out.push(c);
         }
     }

@@ -12,7 +12,10 @@ const PARTS_MAX: usize = 8;
 const ATTRIBUTES_MAX: usize = 60;
 
 /// Most values of one attribute: a cross-table of two is then at most 64 x 64 cells.
-pub(crate) const ATTRIBUTE_VALUES_MAX: usize = 64;
+pub const ATTRIBUTE_VALUES_MAX: usize = 64;
+
+/// Longest value of an attribute in characters; values are labels of table rows.
+pub const ATTRIBUTE_VALUE_CHARS_MAX: usize = 64;
 
 struct Checker<'a> {
     text: &'a str,
@@ -48,15 +51,9 @@ pub(super) fn meaning(schema: &Schema, text: &str) -> Result<(), Error> {
             schema.version
         )
     })?;
-    check.require(is_word(&schema.entity), &schema.entity, || {
-        format!(
-            "entity \"{}\" must be a word of a-z, 0-9 and _",
-            schema.entity
-        )
-    })?;
     let bits = schema.token.bits;
     check.require(
-        bits % 64 == 0 && (256..=4096).contains(&bits),
+        bits.is_multiple_of(64) && (256..=4096).contains(&bits),
         "bits",
         || format!("token bits must be a multiple of 64 from 256 to 4096, not {bits}"),
     )?;
@@ -187,6 +184,11 @@ fn attributes(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
             name,
             || format!("attribute \"{name}\" must list 1 to {ATTRIBUTE_VALUES_MAX} values"),
         )?;
+        let labels =
+            |value: &String| (1..=ATTRIBUTE_VALUE_CHARS_MAX).contains(&value.chars().count());
+        check.require(attribute.values.iter().all(labels), name, || {
+            format!("attribute \"{name}\": a value has 1 to {ATTRIBUTE_VALUE_CHARS_MAX} characters")
+        })?;
         let distinct: BTreeSet<_> = attribute.values.iter().collect();
         check.require(distinct.len() == attribute.values.len(), name, || {
             format!("attribute \"{name}\" lists a value twice")

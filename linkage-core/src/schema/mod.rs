@@ -8,9 +8,10 @@
 mod check;
 mod model;
 
+pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
 pub use model::{
-    Agreement, Attribute, BlockKey, CandidateSettings, Feature, FeatureKind, Field, Kind, LinkKey,
-    Part, Profile, Schema, Take, TokenSettings,
+    Agreement, Attribute, BlockKey, CandidateSettings, Entity, Feature, FeatureKind, Field, Kind,
+    LinkKey, Part, Profile, Schema, Take, TokenSettings, UnknownEntity,
 };
 
 /// Largest schema file, in bytes. A schema with the 60 fields that [`check`] allows takes under

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Schema {
     /// Version of the schema language; 1.
     pub version: u32,
-    /// What a record is, in the plural: `persons` or `enterprises`. The table name in requests.
-    pub entity: String,
+    /// What a record is; the population of requests.
+    pub entity: Entity,
     /// Column that holds the record's identity in the owner's source.
     pub id_column: String,
     /// Values, beside the built-in list, that stand for "none" in any field.
@@ -26,8 +26,7 @@ pub struct Schema {
     /// The compared fields.
     #[serde(rename = "field")]
     pub fields: Vec<Field>,
-    /// Link keys, most precise first: records that share one are linked unless their tokens
-    /// contradict it.
+    /// Link keys, most precise first: records that share one are linked, whatever their tokens.
     #[serde(rename = "link_key", default)]
     pub link_keys: Vec<LinkKey>,
     /// Block keys: records that share one are compared.
@@ -37,6 +36,48 @@ pub struct Schema {
     #[serde(rename = "attribute", default)]
     pub attributes: Vec<Attribute>,
 }
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entity {
+    /// People.
+    Persons,
+    /// Companies and other organisations.
+    Enterprises,
+}
+
+impl Entity {
+    /// The word in schemas and requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Persons => "persons",
+            Self::Enterprises => "enterprises",
+        }
+    }
+}
+
+impl std::fmt::Display for Entity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Entity {
+    type Err = UnknownEntity;
+
+    fn from_str(word: &str) -> Result<Self, UnknownEntity> {
+        [Self::Persons, Self::Enterprises]
+            .into_iter()
+            .find(|entity| entity.as_str() == word)
+            .ok_or(UnknownEntity)
+    }
+}
+
+/// A word that names no [`Entity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a population is persons or enterprises")]
+pub struct UnknownEntity;
 
 /// How tokens are made and compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -94,7 +94,11 @@ fn impossible_meanings_are_refused() {
             "date-components needs",
         ),
         ("name = \"born\"", "name = \"surname\"", "declared twice"),
-        ("entity = \"persons\"", "entity = \"Persons!\"", "entity"),
+        (
+            "entity = \"persons\"",
+            "entity = \"cows\"",
+            "expected `persons` or `enterprises`",
+        ),
     ];
     for (from, to, expected) in cases {
         let message = refusal(&GOOD.replacen(from, to, 1));

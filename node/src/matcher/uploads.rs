@@ -173,7 +173,7 @@ impl Matcher {
         let row_bytes = u32::try_from(header.layout().row_bytes()).unwrap_or(u32::MAX);
         let whole_rows = request.chunk_bytes > 0
             && request.chunk_bytes <= CHUNK_BYTES_MAX
-            && request.chunk_bytes % row_bytes == 0;
+            && request.chunk_bytes.is_multiple_of(row_bytes);
         if !whole_rows || !(1..=ROWS_MAX).contains(&header.rows) {
             return Err(Fault::malformed("the batch's size"));
         }

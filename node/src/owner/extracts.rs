@@ -52,6 +52,7 @@ impl Extracts for Owner {
             attributes,
             threshold_k: project.manifest.tables.threshold_k,
             epsilon_per_table: project.manifest.tables.epsilon_per_table,
+            population: project.schema.entity.to_string(),
             epsilon_left_thousandths: u64::from(budget.thousandths()).saturating_sub(spent),
         }))
     }
@@ -240,5 +241,5 @@ pub(crate) fn catalogue(
             .iter()
             .map(|attribute| entry(&owner.party, attribute))
     });
-    Catalogue::new(entries.collect())
+    Catalogue::new(project.schema.entity, entries.collect())
 }

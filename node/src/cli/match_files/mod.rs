@@ -95,7 +95,9 @@ impl Match {
         write(CLUSTERS, &|csv| {
             links::write_clusters(csv, &outcome.clusters, &inputs)
         })?;
-        let entity = schema.as_ref().map_or("records", |schema| &schema.entity);
+        let entity = schema
+            .as_ref()
+            .map_or("records", |schema| schema.entity.as_str());
         let counts = links::count(&links);
         let shown = summary::report(entity, &inputs, &batches, &outcome, &counts, stages);
         report::write(outputs.staging(), &shown)?;
