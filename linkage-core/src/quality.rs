@@ -1,6 +1,6 @@
 //! Linkage quality against known truth: precision, recall, F1.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -79,6 +79,21 @@ impl Truth {
             .iter()
             .map(|(entity, n)| n * b.get(entity).copied().unwrap_or(0))
             .sum()
+    }
+
+    /// People or enterprises of whom both owners have a record: the most pairs that a one-to-one
+    /// linkage can find.
+    pub fn entities_in_common(&self, owner_a: usize, owner_b: usize) -> u64 {
+        let set = |owner: usize| -> HashSet<u64> {
+            self.entities
+                .get(owner)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .copied()
+                .collect()
+        };
+        set(owner_a).intersection(&set(owner_b)).count() as u64
     }
 
     /// Whether two owners' records belong together.
@@ -164,6 +179,7 @@ mod tests {
         let truth = truth();
         assert_eq!(truth.pairs(0, 1), 2);
         assert_eq!(truth.pairs(0, 2), 2);
+        assert_eq!(truth.entities_in_common(0, 2), 1);
         assert!(truth.together(0, 0, 1, 1));
         assert!(!truth.together(0, 2, 1, 2));
         assert!(!truth.together(0, 9, 1, 2));

@@ -97,27 +97,40 @@ pub(super) fn round(
                 .map_or("", |(party, _)| party.as_str())
         };
         narrator.line(&format!(
-            "{} - {}: {} links, {} of them by link key; threshold {:.3}, chosen without the truth; \
-             estimated precision {:.4}, recall {:.4}",
+            "{} - {}: {} links, {} by link key; threshold {:.3}, chosen without the truth",
             name(pair.owner_a),
             name(pair.owner_b),
             pair.links,
             pair.keyed,
             pair.calibration.threshold,
-            pair.calibration.estimate.precision,
-            pair.calibration.estimate.recall,
+        ));
+        let estimate = &pair.calibration.estimate;
+        narrator.line(&format!(
+            "  estimated without the truth: precision {:.4}, recall {:.4}",
+            estimate.precision, estimate.recall
         ));
     }
     if let Some(quality) = &overall {
         narrator.line(&format!(
-            "against the truth: precision {:.4}, recall {:.4}, F1 {:.4} ({} of {} true pairs, {} found)",
-            quality.precision,
-            quality.recall,
-            quality.f1,
+            "against the truth: precision {:.4}, recall {:.4}, F1 {:.4}",
+            quality.precision, quality.recall, quality.f1
+        ));
+        let owners = round.sources.len();
+        let pairs = (0..owners).flat_map(|a| (a + 1..owners).map(move |b| (a, b)));
+        let reachable: u64 = pairs.map(|(a, b)| truth.entities_in_common(a, b)).sum();
+        narrator.line(&format!(
+            "  {} of {} true pairs found, {} false links",
             quality.correct,
             quality.true_pairs,
-            quality.found
+            quality.found - quality.correct
         ));
+        if reachable < quality.true_pairs {
+            narrator.line(&format!(
+                "  {} true pairs are out of reach: an owner has the person twice, and a cluster has \
+                 one record of each owner",
+                quality.true_pairs - reachable
+            ));
+        }
     }
     Ok(Judged {
         outcome,

@@ -122,6 +122,7 @@ pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finis
     narrator.line("mutual TLS 1.3 between all of them; certificates of a development authority");
 
     let mut report = show::empty_report(&options.input);
+    let mut grids = vec![];
     for round in &rounds {
         narrator.heading(&format!("Project: {}", round.name));
         let linked = project::link(&cluster, round, &Rules::default(), narrator).await;
@@ -129,9 +130,10 @@ pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finis
         let judged = judge::round(&cluster, round, &linked, narrator)?;
         let tables = project::tables(&cluster, round, &linked, narrator).await;
         let tables = tables.map_err(|error| blame(&mut cluster, error))?;
+        grids.extend(tables.iter().map(|table| show::grid(&table.table)));
         report
             .rounds
-            .push(show::round(&cluster, round, &linked, &judged, tables)?);
+            .push(show::round(round, &linked, &judged, &tables));
     }
 
     narrator.heading("Accounts");
@@ -147,7 +149,7 @@ pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finis
     report.parties = show::parties(&cluster, &report.rounds, &leaks);
     let logs_verified = report.audit.iter().all(|log| log.verified);
     let page = crate::report::write(&options.out.join("report"), &report)?;
-    let summary = show::summary(&report, &leaks);
+    let summary = show::summary(&report, &grids, &leaks);
     if leaks.found > 0 {
         return Err(Error::Check(
             "raw values were found at the matcher".to_owned(),

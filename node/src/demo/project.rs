@@ -118,7 +118,7 @@ pub async fn link(
     timed("agree on the key", start);
     let key = keyed
         .first()
-        .and_then(|key| key["key_id"].as_str())
+        .and_then(|key| key.get("key_id")?.as_str())
         .unwrap_or_default()
         .to_owned();
     narrator.line(&format!(
@@ -137,7 +137,13 @@ pub async fn link(
         .zip(uploads)
         .collect();
     for (party, result) in &uploads {
-        let (rows, bytes) = (&result["summary"]["rows"], &result["bytes"]);
+        let number = |path: &str| {
+            result
+                .pointer(path)
+                .and_then(serde_json::Value::as_u64)
+                .unwrap_or(0)
+        };
+        let (rows, bytes) = (number("/summary/rows"), number("/bytes"));
         narrator.line(&format!(
             "{party:<16} {rows:>9} records encoded, {bytes} bytes uploaded"
         ));
@@ -306,7 +312,7 @@ pub(super) async fn tables(
         let start = Instant::now();
         let extract = analyst.extract(&linked.project, query).await?;
         let seconds = start.elapsed().as_secs_f64();
-        for line in extract.table.to_string().lines() {
+        for line in super::show::grid(&extract.table).lines() {
             narrator.line(&format!("  {line}"));
         }
         released.push(Released {

@@ -10,13 +10,16 @@ use super::data::Input;
 use super::judge::{Judged, OwnerView};
 use super::leak::Leaks;
 use super::project::Released;
-use super::{Error, Linked, Round};
+use super::{Linked, Round};
 use crate::auditlog::verify::verify_dir;
 use crate::report::data::Round as RoundView;
 use crate::report::data::{
     AuditResult, Cell, ClusterSize, CurvePoint, DatasetLine, Dimension, Flow, FlowStep, Histogram,
     Level, PairQuality, ProcessUse, Quality, Report, Sight, Stage, TableView, WhatPartySaw,
 };
+
+/// Widest line of the closing words, in columns.
+const SUMMARY_COLUMNS: usize = 90;
 
 /// Bytes of a position on the wire.
 const POSITION_BYTES: u64 = 4;
@@ -40,27 +43,33 @@ pub(super) fn empty_report(input: &Input) -> Report {
 }
 
 pub(super) fn round(
-    cluster: &Cluster,
     round: &Round,
     linked: &Linked,
     judged: &Judged,
-    tables: Vec<Released>,
-) -> Result<RoundView, Error> {
-    let number = |value: &serde_json::Value| value.as_u64().unwrap_or(0);
+    tables: &[Released],
+) -> RoundView {
+    let number = |of: &serde_json::Value, name: &str| {
+        of.get(name)
+            .and_then(serde_json::Value::as_u64)
+            .unwrap_or(0)
+    };
     let datasets: Vec<DatasetLine> = linked
         .uploads
         .iter()
         .map(|(party, upload)| {
-            let summary = &upload["summary"];
-            let rejected: u64 = summary["rejected"]
-                .as_object()
-                .map_or(0, |reasons| reasons.values().map(number).sum());
+            let summary = upload.get("summary").unwrap_or(&serde_json::Value::Null);
+            let rejected: u64 = summary
+                .get("rejected")
+                .and_then(serde_json::Value::as_object)
+                .map_or(0, |reasons| {
+                    reasons.values().filter_map(serde_json::Value::as_u64).sum()
+                });
             DatasetLine {
                 owner: party.to_string(),
-                rows_read: number(&summary["rows"]) + rejected,
+                rows_read: number(summary, "rows") + rejected,
                 rows_rejected: rejected,
-                tokens_sent: number(&summary["rows"]) - number(&summary["without_token"]),
-                bytes_sent: number(&upload["bytes"]),
+                tokens_sent: number(summary, "rows") - number(summary, "without_token"),
+                bytes_sent: number(upload, "bytes"),
             }
         })
         .collect();
@@ -73,7 +82,7 @@ pub(super) fn round(
             bytes: owner.positions.len() as u64 * POSITION_BYTES,
         })
         .collect();
-    for table in &tables {
+    for table in tables {
         // The row's owner asked first; what the two exchanged is counted once, at that owner.
         let party = table.table.row().owner.clone();
         flows.push(Flow {
@@ -131,8 +140,7 @@ pub(super) fn round(
         .iter()
         .map(|table| table_view(table, judged))
         .collect();
-    debug_assert!(cluster.matcher().is_some());
-    Ok(RoundView {
+    RoundView {
         name: round.name.clone(),
         description: round.description.clone(),
         datasets,
@@ -142,7 +150,7 @@ pub(super) fn round(
         overall: judged.overall.as_ref().map(counted),
         stages,
         tables,
-    })
+    }
 }
 
 fn histogram(counts: &linkage_core::run::Histogram) -> Histogram {
@@ -366,8 +374,34 @@ pub(super) fn parties(cluster: &Cluster, rounds: &[RoundView], leaks: &Leaks) ->
     parties
 }
 
+/// A released table's cells, without the words on method.
+pub(super) fn grid(table: &ReleasedTable) -> String {
+    let text = table.to_string();
+    text.split_once("\n\n")
+        .map_or(text.clone(), |(grid, _)| grid.to_owned())
+}
+
+/// Breaks words into lines of at most `width` characters, each indented.
+fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + word.chars().count() < width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+        .iter()
+        .map(|line| format!("{indent}{line}\n"))
+        .collect()
+}
+
 /// The closing words: quality, tables, logs, who saw what.
-pub(super) fn summary(report: &Report, leaks: &Leaks) -> String {
+pub(super) fn summary(report: &Report, grids: &[String], leaks: &Leaks) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     for round in &report.rounds {
@@ -385,6 +419,26 @@ pub(super) fn summary(report: &Report, leaks: &Leaks) -> String {
             let _ = writeln!(text, "{}: linked; no truth to compare with", round.name);
         }
     }
+    for (table, grid) in report
+        .rounds
+        .iter()
+        .flat_map(|round| &round.tables)
+        .zip(grids)
+    {
+        let _ = writeln!(text, "\n{}", table.sql.replace('"', ""));
+        for line in grid.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    let notes = report
+        .rounds
+        .iter()
+        .flat_map(|round| &round.tables)
+        .map(|table| &table.method_note);
+    if let Some(note) = notes.last() {
+        text.push_str(&wrap(note, SUMMARY_COLUMNS, "  "));
+    }
+    text.push('\n');
     let verified = report.audit.iter().filter(|log| log.verified).count();
     let entries: u64 = report.audit.iter().map(|log| log.entries).sum();
     let _ = writeln!(

@@ -67,10 +67,13 @@ pub(super) struct Table {
 /// A computing owner's share, and the bytes that it received and sent.
 type Computed = Result<(Vec<u8>, u64, u64), Fault>;
 
-/// Tables that wait for the other owner to begin.
+/// A table and where its computing owner's share is awaited.
+type Expected = (Table, oneshot::Sender<Computed>);
+
+/// Tables that wait for the other owner to begin, by the request's name.
 #[derive(Default)]
 pub(super) struct Waiting {
-    tables: Mutex<HashMap<[u8; 16], (Table, oneshot::Sender<Computed>)>>,
+    tables: Mutex<HashMap<[u8; 16], Expected>>,
     changed: Notify,
 }
 
@@ -84,7 +87,7 @@ impl Waiting {
         receiver
     }
 
-    fn remove(&self, name: &[u8; 16]) -> Option<(Table, oneshot::Sender<Computed>)> {
+    fn remove(&self, name: &[u8; 16]) -> Option<Expected> {
         self.tables
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -92,7 +95,7 @@ impl Waiting {
     }
 
     /// Takes the table of this name, waiting for the analyst to ask for it here too.
-    async fn take(&self, name: &[u8; 16]) -> Option<(Table, oneshot::Sender<Computed>)> {
+    async fn take(&self, name: &[u8; 16]) -> Option<Expected> {
         let taking = async {
             loop {
                 let changed = self.changed.notified();
