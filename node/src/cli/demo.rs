@@ -7,6 +7,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use linkage_node::demo::{self, Input, Narrator, Options};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::{EXIT_OK, Failure};
 use super::screen::{self, Form};
@@ -126,14 +127,16 @@ impl Demo {
         };
         let mut teller = Teller { bar: None };
         let finished = runtime()?.block_on(async {
-            tokio::select! {
+            // Listening starts before the work, so that Ctrl-C never finds nodes without a master.
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            Ok::<_, std::io::Error>(tokio::select! {
                 finished = demo::run(&options, &mut teller) => Some(finished),
                 // Dropping the demo stops its nodes.
-                _ = tokio::signal::ctrl_c() => None,
-            }
+                _ = interrupt.recv() => None,
+            })
         });
         teller.progress_end();
-        let Some(finished) = finished else {
+        let Some(finished) = finished? else {
             screen::note("\ninterrupted; every node has been stopped");
             return Ok(EXIT_INTERRUPTED);
         };

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use linkage_core::extract::ExtractRequest;
+use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::PartyId;
 use linkage_core::schema::Schema;
 use linkage_generator::output::{Header, write_csv, write_errors, write_truth};
@@ -243,6 +245,46 @@ fn own_files(
         schema: text,
         queries: vec![],
     })
+}
+
+/// Refuses a request that no owner could answer before any process is started.
+pub(super) fn check_queries(round: &Round) -> Result<(), Error> {
+    if round.queries.is_empty() {
+        return Ok(());
+    }
+    let input = |message: String| Error::Input(message);
+    let schema = Schema::parse(&round.schema).map_err(|error| input(error.to_string()))?;
+    let mut entries = vec![];
+    for (party, path) in &round.sources {
+        let source =
+            crate::ingest::Source::open(path, &schema).map_err(|error| input(error.to_string()))?;
+        for (at, attribute) in schema.attributes.iter().enumerate() {
+            if source.has_attribute(at) {
+                entries.push(CatalogueEntry {
+                    party: party.to_string(),
+                    attribute: attribute.name.clone(),
+                    title: attribute.title.clone(),
+                    values: attribute.values.clone(),
+                });
+            }
+        }
+    }
+    let names: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{}.{}", entry.party.replace('-', "_"), entry.attribute))
+        .collect();
+    let catalogue =
+        Catalogue::new(schema.entity, entries).map_err(|error| input(error.to_string()))?;
+    for query in &round.queries {
+        ExtractRequest::parse(query, &catalogue).map_err(|refusal| {
+            input(format!(
+                "{}  = dimensions: {}",
+                refusal.render(),
+                names.join(", ")
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 /// The file's name without its ending, as a party's name.

@@ -100,8 +100,9 @@ pub struct Finished {
 /// # Errors
 /// [`Error`]; every node is stopped in any case.
 pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finished, Error> {
-    make_empty(&options.out)?;
-    let data_dir = options.out.join("data");
+    // Nodes read paths relative to their configuration: every path given to them is absolute.
+    let out = make_empty(&options.out)?;
+    let data_dir = out.join("data");
     crate::store::private_folder(&data_dir)?;
     narrator.heading("Data");
     let mut rounds = data::prepare(&options.input, &data_dir, narrator)?;
@@ -110,10 +111,11 @@ pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finis
     {
         first.queries.clone_from(&options.queries);
     }
+    rounds.iter().try_for_each(data::check_queries)?;
 
     narrator.heading("Nodes");
     let owners = owner_specs(&rounds);
-    let mut cluster = Cluster::start(&options.out, &options.program, &owners)?;
+    let mut cluster = Cluster::start(&out, &options.program, &owners)?;
     for node in cluster.nodes() {
         let role = node.role.role();
         let (party, pid, address) = (&node.party, node.pid(), &node.address);
@@ -148,7 +150,7 @@ pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finis
     report.audit = show::audit(&cluster);
     report.parties = show::parties(&cluster, &report.rounds, &leaks);
     let logs_verified = report.audit.iter().all(|log| log.verified);
-    let page = crate::report::write(&options.out.join("report"), &report)?;
+    let page = crate::report::write(&out.join("report"), &report)?;
     let summary = show::summary(&report, &grids, &leaks);
     if leaks.found > 0 {
         return Err(Error::Check(
@@ -171,7 +173,7 @@ fn blame(cluster: &mut Cluster, error: Error) -> Error {
     }
 }
 
-fn make_empty(dir: &Path) -> Result<(), Error> {
+fn make_empty(dir: &Path) -> Result<PathBuf, Error> {
     let io = |source| Error::Io {
         what: format!("cannot use {}", dir.display()),
         source,
@@ -183,7 +185,7 @@ fn make_empty(dir: &Path) -> Result<(), Error> {
             dir.display()
         )));
     }
-    Ok(())
+    std::fs::canonicalize(dir).map_err(io)
 }
 
 /// Every owner of any round, with its data set of each.

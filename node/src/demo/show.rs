@@ -430,12 +430,12 @@ pub(super) fn summary(report: &Report, grids: &[String], leaks: &Leaks) -> Strin
             let _ = writeln!(text, "  {line}");
         }
     }
-    let notes = report
+    let mut notes = report
         .rounds
         .iter()
         .flat_map(|round| &round.tables)
         .map(|table| &table.method_note);
-    if let Some(note) = notes.last() {
+    if let Some(note) = notes.next_back() {
         text.push_str(&wrap(note, SUMMARY_COLUMNS, "  "));
     }
     text.push('\n');
