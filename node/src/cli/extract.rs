@@ -38,8 +38,8 @@ pub struct Submit {
     /// The request
     #[arg(value_name = "SQL")]
     sql: String,
-    /// Print the table as CSV
-    #[arg(long, conflicts_with = "json")]
+    /// Print the table as CSV, whatever --json says
+    #[arg(long)]
     csv: bool,
 }
 

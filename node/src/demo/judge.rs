@@ -16,6 +16,8 @@ use crate::store::owner::OwnerStore;
 pub(super) struct Judged {
     /// The run, computed again from what the matcher stores.
     pub outcome: Outcome,
+    /// True pairs that no linkage with one record of each owner in a cluster can find.
+    pub out_of_reach: u64,
     /// Quality over all pairs of owners.
     pub overall: Option<Quality>,
     /// Measured quality and its curve for each pair of owners, in the outcome's order.
@@ -83,6 +85,11 @@ pub(super) fn round(
     let truth = Truth::new(entities);
     let known = round.truth.is_some();
     let overall = known.then(|| truth.clusters(&delivered));
+    let parties = round.sources.len();
+    let out_of_reach = (0..parties)
+        .flat_map(|a| (a + 1..parties).map(move |b| (a, b)))
+        .map(|(a, b)| truth.pairs(a, b) - truth.entities_in_common(a, b))
+        .sum();
     let pairs = outcome
         .pairs
         .iter()
@@ -115,25 +122,22 @@ pub(super) fn round(
             "against the truth: precision {:.4}, recall {:.4}, F1 {:.4}",
             quality.precision, quality.recall, quality.f1
         ));
-        let owners = round.sources.len();
-        let pairs = (0..owners).flat_map(|a| (a + 1..owners).map(move |b| (a, b)));
-        let reachable: u64 = pairs.map(|(a, b)| truth.entities_in_common(a, b)).sum();
         narrator.line(&format!(
             "  {} of {} true pairs found, {} false links",
             quality.correct,
             quality.true_pairs,
             quality.found - quality.correct
         ));
-        if reachable < quality.true_pairs {
+        if out_of_reach > 0 {
             narrator.line(&format!(
-                "  {} true pairs are out of reach: an owner has the person twice, and a cluster has \
-                 one record of each owner",
-                quality.true_pairs - reachable
+                "  {out_of_reach} true pairs are out of reach: an owner has the person twice, a cluster \
+                 one record of each owner"
             ));
         }
     }
     Ok(Judged {
         outcome,
+        out_of_reach,
         overall,
         pairs,
         owners,

@@ -142,7 +142,14 @@ pub(super) fn round(
         .collect();
     RoundView {
         name: round.name.clone(),
-        description: round.description.clone(),
+        description: match judged.out_of_reach {
+            0 => round.description.clone(),
+            count => format!(
+                "{} {count} of the true pairs are out of reach: an owner has the person twice, and a \
+                 cluster has one record of each owner.",
+                round.description
+            ),
+        },
         datasets,
         flows,
         pairs,
@@ -216,6 +223,7 @@ fn table_view(released: &Released, judged: &Judged) -> TableView {
             .map(|row| row.iter().map(cell).collect())
             .collect(),
         k: table.k().into(),
+        shown_min: u64::try_from(table.shown_min()).unwrap_or(0),
         epsilon: Some(f64::from(table.epsilon_per_owner().thousandths()) / 1000.0),
         noise_sd: Some(table.noise_sd()),
         method_note: table.method().to_owned(),

@@ -135,6 +135,7 @@ mod tests {
             column_dimension: None,
             cells: vec![vec![Cell::Value(1)], vec![Cell::BelowK]],
             k: 10,
+            shown_min: 10,
             epsilon: None,
             noise_sd: None,
             method_note: String::new(),

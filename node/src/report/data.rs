@@ -184,6 +184,8 @@ pub struct TableView {
     pub cells: Vec<Vec<Cell>>,
     /// Threshold k: cells that count fewer records are not released.
     pub k: u64,
+    /// Lowest noised count that is released: `k` and, where noise was added, a margin for it.
+    pub shown_min: u64,
     /// Privacy loss of this table, where noise was added.
     pub epsilon: Option<f64>,
     /// Standard deviation of the noise in each cell, in units of the measure.
@@ -212,7 +214,7 @@ pub struct Dimension {
 pub enum Cell {
     /// Released; with noise it may lie below zero.
     Value(i64),
-    /// Primary suppression: fewer than k records.
+    /// Primary suppression: the count is below `shown_min`.
     BelowK,
     /// Complementary suppression: withheld so that no cell below k can be computed from the rest.
     Complementary,

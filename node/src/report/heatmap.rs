@@ -60,7 +60,7 @@ pub(super) fn picture(id: &str, table: &TableView) -> Option<Picture> {
             &fitted,
         );
         for (index, (column, cell)) in columns.iter().zip(cells).enumerate() {
-            let tip = format!("{label}, {column}: {}", shown(*cell, table.k));
+            let tip = format!("{label}, {column}: {}", shown(*cell, table.shown_min));
             draw_cell(
                 &mut drawing,
                 (index as f64 * width, y),
@@ -144,7 +144,7 @@ fn draw_cell(
         }
         Cell::BelowK | Cell::Complementary => {
             drawing.rect("withheld cell-withheld", at(x, y), (width, ROW), tip);
-            let text = shown(cell, table.k);
+            let text = shown(cell, table.shown_min);
             drawing.text("value haloed", Anchor::Middle, at(middle, base), 0.0, &text);
         }
     }
@@ -206,7 +206,10 @@ fn legend(table: &TableView) -> Vec<LegendEntry> {
     let mut legend = Vec::new();
     let has = |wanted: Cell| table.cells.iter().flatten().any(|cell| *cell == wanted);
     if has(Cell::BelowK) {
-        let label = format!("< {}: fewer than {} records, withheld", table.k, table.k);
+        let label = format!(
+            "< {}: noised count below {}, withheld",
+            table.shown_min, table.shown_min
+        );
         legend.push(LegendEntry::new("withheld", label));
     }
     if has(Cell::Complementary) {
@@ -232,7 +235,11 @@ fn data(table: &TableView, columns: &[String]) -> DataTable {
     }
     for (row, (label, cells)) in rows.labels.iter().zip(&table.cells).enumerate() {
         for (column, (column_label, cell)) in columns.iter().zip(cells).enumerate() {
-            let mut line = vec![label.clone(), column_label.clone(), shown(*cell, table.k)];
+            let mut line = vec![
+                label.clone(),
+                column_label.clone(),
+                shown(*cell, table.shown_min),
+            ];
             if let Some(truth) = truth.and_then(|t| t.get(row)).and_then(|r| r.get(column)) {
                 line.push(number::signed(*truth));
                 line.push(match cell {
@@ -264,6 +271,7 @@ mod tests {
             column_dimension: Some(dimension("chronic", cells.first().map_or(0, Vec::len))),
             cells,
             k: 10,
+            shown_min: 10,
             epsilon: None,
             noise_sd: None,
             method_note: String::new(),
