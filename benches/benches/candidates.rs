@@ -1,8 +1,8 @@
 //! The keyed pass over two registers of 100 000 rows, with the Bloom pre-filter and without.
 //!
-//! A tenth of the people are in both registers. The block keys are drawn from 2^24 values, so that
-//! most are at one owner only (the best case of the filter), or from 2^16, so that nearly all are at
-//! both (its worst).
+//! A tenth of the smaller register's people are in both. The block keys are drawn from 2^24 values,
+//! so that most are at one owner only (the best case of the filter), or from 2^16, so that many are
+//! at both (its worst).
 
 #![allow(
     missing_docs,

@@ -1,5 +1,5 @@
-//! What an owner does with its records, in records per second: normalise, encode, and all of it from
-//! the file on.
+//! What an owner does with its records, in records per second: normalise, encode, and all of it
+//! from the file on.
 //!
 //! `febrl4` are persons in Latin script with names, address and date of birth; `generated` are
 //! persons in Chinese script with an identity number.

@@ -45,8 +45,8 @@ pub fn strangers(header: Header, rng: &mut impl Rng) -> Batch {
     batch(header, &bytes)
 }
 
-/// A batch in which row `i` has the keys of `people[i]`: equal for equal people, and block keys that
-/// people share by chance, as `block_values` values are drawn from. Tokens are random.
+/// A batch in which row `i` has the keys of `people[i]`, equal for equal people. Others share block
+/// keys by chance: each is one of `block_values`. Tokens are random.
 pub fn register(header: Header, people: &[u32], block_values: u32, rng: &mut impl Rng) -> Batch {
     let token_bytes = header.token_bits as usize / 8;
     let mut bytes = Vec::with_capacity(people.len() * header.layout().row_bytes());
