@@ -243,9 +243,8 @@ fn dependencies_are_from_crates_io_and_none_is_banned() {
     for package in packages {
         let name = package["name"].as_str().unwrap();
         let banned = ["aws-lc", "openssl", "native-tls"];
-        // A family by its stem: aws-lc-rs, aws-lc-sys, openssl-sys; but not openssl-probe, which
-        // only looks up where a system keeps its certificates.
-        if banned.iter().any(|stem| name.starts_with(stem)) && name != "openssl-probe" {
+        // A family by its stem: aws-lc-rs, aws-lc-sys, openssl-sys.
+        if banned.iter().any(|stem| name.starts_with(stem)) {
             findings.push(format!(
                 "{name} is banned: ring is the one provider of cryptography"
             ));
