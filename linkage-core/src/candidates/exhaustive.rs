@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::{Candidates, Method, ScoredPair, Side, keyed};
+use super::{Candidates, Method, Prefilter, ScoredPair, Side, keyed};
 use crate::encode::Batch;
 use crate::similarity::Comparison;
 
@@ -17,7 +17,7 @@ const STRANGERS_PER_RECORD: f64 = 8.0;
 
 pub(super) fn find(a: &Batch, b: &Batch, side: Side) -> Candidates {
     let comparison = Comparison::new(a, b);
-    let linked: HashMap<(u32, u32), u8> = keyed::link_pairs(a, b, side)
+    let linked: HashMap<(u32, u32), u8> = keyed::link_pairs(a, b, side, Prefilter::Bloom)
         .into_iter()
         .map(|(a, b, rule)| ((a, b), rule))
         .collect();

@@ -1,13 +1,13 @@
 //! Pairs that share a link key or a block key, by a sort-merge join per rule.
 //!
-//! Most keys of one owner occur at no other owner. A Bloom filter over the smaller side's keys drops
-//! them before anything is sorted (measured by the bench `candidates`). The filter never leaves the
-//! process and its seed is fixed: the keys are keyed tags already.
+//! Most keys of one owner occur at no other owner. A Bloom filter over the smaller side's keys can
+//! drop them before anything is sorted; the bench `candidates` times the join with it and without.
+//! The filter never leaves the process and its seed is fixed: the keys are keyed tags already.
 
 use bloomfilter::Bloom;
 use rayon::prelude::*;
 
-use super::{Candidates, Method, RuleCount, ScoredPair, Side};
+use super::{Candidates, Method, Prefilter, RuleCount, ScoredPair, Side};
 use crate::encode::Batch;
 use crate::schema::CandidateSettings;
 use crate::similarity::Comparison;
@@ -20,14 +20,26 @@ const FILTER_SEED: [u8; 32] = [0x4c; 32];
 
 type Entry<K> = (K, u32);
 
-pub(super) fn find(a: &Batch, b: &Batch, settings: &CandidateSettings, side: Side) -> Candidates {
-    let linked = link_pairs(a, b, side);
+pub(super) fn find(
+    a: &Batch,
+    b: &Batch,
+    settings: &CandidateSettings,
+    side: Side,
+    prefilter: Prefilter,
+) -> Candidates {
+    let linked = link_pairs(a, b, side, prefilter);
     let rules = usize::from(a.header().block_keys);
     let joined: Vec<(Vec<u64>, RuleCount)> = (0..rules)
         .into_par_iter()
         .map(|rule| {
             let entries = |batch: &Batch| entries(batch, |row| batch.block_key(row, rule));
-            join(entries(a), entries(b), side, settings.block_pairs_max)
+            join(
+                entries(a),
+                entries(b),
+                side,
+                prefilter,
+                settings.block_pairs_max,
+            )
         })
         .collect();
     let (mut pairs, mut block_rules) = (Vec::new(), Vec::with_capacity(rules));
@@ -65,14 +77,19 @@ pub(super) fn find(a: &Batch, b: &Batch, settings: &CandidateSettings, side: Sid
 }
 
 /// Pairs that share a link key, in order of (a, b), with the most precise rule that they share.
-pub(super) fn link_pairs(a: &Batch, b: &Batch, side: Side) -> Vec<(u32, u32, u8)> {
+pub(super) fn link_pairs(
+    a: &Batch,
+    b: &Batch,
+    side: Side,
+    prefilter: Prefilter,
+) -> Vec<(u32, u32, u8)> {
     let mut linked: Vec<(u32, u32, u8)> = (0..a.header().link_keys)
         .into_par_iter()
         .flat_map_iter(|rule| {
             let entries =
                 |batch: &Batch| entries(batch, |row| batch.link_key(row, usize::from(rule)));
             // A link key shared by more records than this is no identifier but a default value.
-            let (pairs, _) = join(entries(a), entries(b), side, LINK_PAIRS_MAX);
+            let (pairs, _) = join(entries(a), entries(b), side, prefilter, LINK_PAIRS_MAX);
             pairs.into_iter().map(move |pair| {
                 let (a, b) = unpack(pair);
                 (a, b, rule)
@@ -112,9 +129,10 @@ fn join<K: Ord + Copy + Send + std::hash::Hash>(
     mut a: Vec<Entry<K>>,
     mut b: Vec<Entry<K>>,
     side: Side,
+    prefilter: Prefilter,
     pairs_max: u64,
 ) -> (Vec<u64>, RuleCount) {
-    if side == Side::Across {
+    if side == Side::Across && prefilter == Prefilter::Bloom {
         if a.len() <= b.len() {
             keep_shared(&a, &mut b);
         } else {

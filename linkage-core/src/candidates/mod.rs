@@ -71,9 +71,29 @@ pub(crate) enum Side {
     Within,
 }
 
+/// What drops keys that the other side lacks before a join sorts them. The pairs are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefilter {
+    /// Nothing: all keys are sorted.
+    Off,
+    /// A Bloom filter over the smaller side's keys.
+    Bloom,
+}
+
 /// Candidate pairs across two owners' batches.
 pub fn across(a: &Batch, b: &Batch, settings: &CandidateSettings) -> Candidates {
     find(a, b, settings, Side::Across)
+}
+
+/// Candidate pairs across two owners' batches by keys, whatever their size: what [`across`] does on
+/// large inputs, with the choice of the pre-filter.
+pub fn across_by_keys(
+    a: &Batch,
+    b: &Batch,
+    settings: &CandidateSettings,
+    prefilter: Prefilter,
+) -> Candidates {
+    keyed::find(a, b, settings, Side::Across, prefilter)
 }
 
 /// Candidate pairs among one owner's own records, found in the same way as [`across`].
@@ -86,7 +106,7 @@ fn find(a: &Batch, b: &Batch, settings: &CandidateSettings, side: Side) -> Candi
     if pairs <= settings.all_pairs_max {
         exhaustive::find(a, b, side)
     } else {
-        keyed::find(a, b, settings, side)
+        keyed::find(a, b, settings, side, Prefilter::Bloom)
     }
 }
 

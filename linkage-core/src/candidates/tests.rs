@@ -83,6 +83,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
+    fn the_pre_filter_changes_no_pair(a in rows(), b in rows()) {
+        let find = |prefilter| {
+            let found = across_by_keys(&batch(&a), &batch(&b), &settings(0, 20), prefilter);
+            (found.pairs, found.compared, found.block_rules)
+        };
+        prop_assert_eq!(find(Prefilter::Off), find(Prefilter::Bloom));
+    }
+
+    #[test]
     fn keyed_pairs_are_exactly_those_that_share_a_key(a in rows(), b in rows()) {
         let found = across(&batch(&a), &batch(&b), &settings(0, u64::MAX));
         let mut expected = BTreeSet::new();

@@ -1,0 +1,177 @@
+//! Linkage quality on real test data, with the threshold that the program picks by itself.
+//!
+//! The data are Febrl's data set 4 (see `tests/data/febrl4/README.md`) cut to a half overlap: one
+//! register holds the originals numbered below 3333, the other the corrupted copies numbered above
+//! 1666. Half of either register's people are unknown to the other, as in practice; at full overlap
+//! the one-to-one assignment alone settles nearly every pair and proves nothing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use linkage_core::encode::{Batch, Header};
+use linkage_core::keys::ProjectKey;
+use linkage_core::quality::{Quality, Truth};
+use linkage_core::run::{self, Outcome};
+use linkage_core::schema::{CandidateSettings, Schema};
+use linkage_node::dataset;
+use rayon::ThreadPoolBuilder;
+
+/// Keys to encode under: quality must not hang on a lucky draw of positions.
+const KEYS: [u8; 3] = [1, 2, 3];
+
+/// What the record-level filter must reach on this data whatever the key.
+const F1_MIN: f64 = 0.985;
+
+/// Most by which the program's own estimate, made without truth, may be off in precision and F1.
+const ESTIMATE_ERROR_MAX: f64 = 0.02;
+
+/// Rows of either register.
+const ROWS: usize = 3333;
+
+const PEOPLE_IN_BOTH: u64 = 1666;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn schema() -> Result<Schema> {
+    let text = std::fs::read_to_string(root().join("node/schemas/febrl.toml"))?;
+    Ok(Schema::parse(&text)?)
+}
+
+/// The person's number in an id such as `rec-1070-org` or `rec-1070-dup-0`.
+fn person(id: &str) -> Result<u64> {
+    let number = id.split('-').nth(1).context("an id without a number")?;
+    Ok(number.parse()?)
+}
+
+struct Registers {
+    batches: Vec<Batch>,
+    truth: Truth,
+}
+
+/// A register as the matcher gets it and, apart from it, the people by row.
+fn register(
+    schema: &Schema,
+    key: &ProjectKey,
+    file: &str,
+    kept: impl Fn(u64) -> bool,
+) -> Result<(Batch, Vec<Option<u64>>)> {
+    let source = root().join("tests/data/febrl4").join(file);
+    let scratch = tempfile::tempdir()?;
+    let rejects = scratch.path().join("rejects.csv");
+    let data = dataset::encode(&source, schema, key, &rejects, &mut |_, _| {})?;
+    ensure!(data.summary.rejected_rows() == 0, "rows were rejected");
+    let (mut records, mut people) = (Vec::new(), Vec::new());
+    for (id, record) in data.ids.iter().zip(data.encoded) {
+        let person = person(id)?;
+        if kept(person) {
+            records.push(record);
+            people.push(Some(person));
+        }
+    }
+    ensure!(records.len() == ROWS, "{} rows of {file}", records.len());
+    let header = Header::new([0; 32], schema, key.id(), records.len() as u64);
+    let batch = Batch::decode(&Batch::encode(&header, &records))?;
+    Ok((batch, people))
+}
+
+fn registers(key: u8) -> Result<Registers> {
+    let schema = schema()?;
+    // Both copies of a person carry the same number there: comparing it would settle every pair.
+    ensure!(schema.columns().all(|column| column != "soc_sec_id"));
+    let key = ProjectKey::from_bytes([key; 32]);
+    let (a, people_a) = register(&schema, &key, "dataset4a.csv", |person| person < 3333)?;
+    let (b, people_b) = register(&schema, &key, "dataset4b.csv", |person| person > 1666)?;
+    let truth = Truth::new(vec![people_a, people_b]);
+    ensure!(truth.pairs(0, 1) == PEOPLE_IN_BOTH, "the overlap is wrong");
+    Ok(Registers {
+        batches: vec![a, b],
+        truth,
+    })
+}
+
+/// The schema's own settings, or the same with candidates from keys whatever the size.
+fn settings(by_keys: bool) -> Result<CandidateSettings> {
+    let mut settings = schema()?.candidates;
+    if by_keys {
+        settings.all_pairs_max = 0;
+    }
+    Ok(settings)
+}
+
+fn link(registers: &Registers, settings: &CandidateSettings) -> Result<Outcome> {
+    Ok(run::link(&registers.batches, settings, &|_, _| {})?)
+}
+
+/// Links without truth, then judges by it: the quality of the clusters, and a line about it.
+fn judged(key: u8, by_keys: bool) -> Result<(Quality, String)> {
+    let registers = registers(key)?;
+    let outcome = link(&registers, &settings(by_keys)?)?;
+    let measured = registers.truth.clusters(&outcome.clusters);
+    let report = outcome.pairs.first().context("no pair of owners")?;
+    let estimate = report.calibration.estimate;
+    let line = format!(
+        "key {key}, {:?}, {} compared, threshold {:.3}: P {:.4} R {:.4} F1 {:.4}; \
+         estimated P {:.4} R {:.4} F1 {:.4}",
+        report.method,
+        report.compared,
+        report.calibration.threshold,
+        measured.precision,
+        measured.recall,
+        measured.f1,
+        estimate.precision,
+        estimate.recall,
+        estimate.f1,
+    );
+    let off = |estimate: f64, measured: f64| (estimate - measured).abs();
+    ensure!(
+        off(estimate.precision, measured.precision) <= ESTIMATE_ERROR_MAX
+            && off(estimate.f1, measured.f1) <= ESTIMATE_ERROR_MAX,
+        "the estimate is off: {line}"
+    );
+    Ok((measured, line))
+}
+
+fn reaches_the_target(by_keys: bool) -> Result<String> {
+    let mut lines = String::new();
+    for key in KEYS {
+        let (measured, line) = judged(key, by_keys)?;
+        ensure!(measured.f1 >= F1_MIN, "F1 is below {F1_MIN}: {line}");
+        lines = lines + &line + "\n";
+    }
+    Ok(lines)
+}
+
+#[test]
+fn all_pairs_reach_the_target_under_three_keys() {
+    print!("{}", reaches_the_target(false).unwrap());
+}
+
+#[test]
+fn keyed_candidates_reach_the_target_under_three_keys() {
+    print!("{}", reaches_the_target(true).unwrap());
+}
+
+#[test]
+fn the_outcome_does_not_depend_on_the_number_of_threads() {
+    let registers = registers(1).unwrap();
+    for by_keys in [false, true] {
+        let settings = settings(by_keys).unwrap();
+        let on = |threads: usize| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap()
+                .install(|| link(&registers, &settings))
+                .unwrap()
+        };
+        let (one, four) = (on(1), on(4));
+        assert!(one.links.len() > 1000);
+        assert_eq!(one.links, four.links);
+        assert_eq!(one.clusters, four.clusters);
+        assert_eq!(one.assigned, four.assigned);
+        assert_eq!(
+            serde_json::to_string(&one.pairs).unwrap(),
+            serde_json::to_string(&four.pairs).unwrap()
+        );
+    }
+}
