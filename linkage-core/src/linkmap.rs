@@ -1,9 +1,9 @@
 //! The link map: for every record of every owner one position, the same for records of one cluster.
 //!
 //! Positions are drawn uniformly and afresh for every run, and every record has one, linked or not:
-//! an owner that sees its own positions learns nothing about which of its records were linked. Their
-//! range depends on the owners' row counts alone, since the number of clusters would tell the number
-//! of links.
+//! an owner that sees its own positions learns nothing about which of its records were linked.
+//! Their range depends on the owners' row counts alone, since the number of clusters would tell the
+//! number of links.
 
 use rand::CryptoRng;
 use rand::seq::SliceRandom;

@@ -59,8 +59,8 @@ pub struct Tables {
     pub analysts: Vec<PartyId>,
     /// Cells that count fewer than this many are not shown.
     pub threshold_k: u32,
-    /// Privacy loss (epsilon) that each of the two owners' noise shares is calibrated to, per table; a
-    /// decimal number as text, such as `"0.5"`.
+    /// Privacy loss (epsilon) that each of the two owners' noise shares is calibrated to, per
+    /// table; a decimal number as text, such as `"0.5"`.
     pub epsilon_per_table: String,
     /// Privacy loss that an owner's answers may add up to over the project's life.
     pub epsilon_budget: String,
@@ -157,8 +157,8 @@ impl Project {
             .ok_or_else(|| Error::NotAnOwner(party.clone()))
     }
 
-    /// Signs `message` about this project with an owner's key. `purpose` separates kinds of messages:
-    /// a signature for one is none for another.
+    /// Signs `message` about this project with an owner's key. `purpose` separates kinds of
+    /// messages: a signature for one is none for another.
     pub fn sign(&self, key: &Ed25519KeyPair, purpose: Purpose, message: &[u8]) -> Vec<u8> {
         key.sign(&self.signed_bytes(purpose, message))
             .as_ref()

@@ -56,15 +56,16 @@ pub struct Outcome {
     pub clusters: Clusters,
     /// One report per pair of owners.
     pub pairs: Vec<PairReport>,
-    /// Each pair of owners' one-to-one assignment without a threshold, in the order of `pairs`: what a
-    /// curve over thresholds is measured on. Held by whoever runs the matcher; never delivered.
+    /// Each pair of owners' one-to-one assignment without a threshold, in the order of `pairs`:
+    /// what a curve over thresholds is measured on. Held by whoever runs the matcher; never
+    /// delivered.
     pub assigned: Vec<Vec<ScoredPair>>,
     /// The links that the clusters were made from.
     pub links: Vec<Link>,
 }
 
-/// Links the records of all `batches`. `progress` is told how many of how many comparisons of owners
-/// are done.
+/// Links the records of all `batches`. `progress` is told how many of how many comparisons of
+/// owners are done.
 ///
 /// # Errors
 /// [`BatchError::Incomparable`] when two batches were not made under one project, key and schema.

@@ -46,7 +46,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Agreement of record `row_a` of the one with `row_b` of the other; 0 when either has no token.
+    /// Agreement of record `row_a` of the one with `row_b` of the other; 0 when either has no
+    /// token.
     #[inline]
     pub fn score(&self, row_a: u32, row_b: u32) -> f64 {
         let (row_a, row_b) = (row_a as usize, row_b as usize);

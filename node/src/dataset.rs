@@ -1,5 +1,5 @@
-//! An owner's data set: from a source file to encoded records and attribute values, in memory of the
-//! owner's process only.
+//! An owner's data set: from a source file to encoded records and attribute values, in memory of
+//! the owner's process only.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,8 +74,8 @@ pub struct Dataset {
     pub ids: Vec<Zeroizing<String>>,
     /// What may be sent to the matcher.
     pub encoded: Vec<EncodedRecord>,
-    /// Values of each schema attribute that the source has: `attributes[k][i]` is the index of record
-    /// `i`'s value of attribute `k`. Empty for attributes that the source lacks.
+    /// Values of each schema attribute that the source has: `attributes[k][i]` is the index of
+    /// record `i`'s value of attribute `k`. Empty for attributes that the source lacks.
     pub attributes: Vec<Vec<Option<u16>>>,
     /// Counts.
     pub summary: Summary,

@@ -1,5 +1,5 @@
-//! The `linkage` program: parses the command line, runs the command, prints what went wrong, sets the
-//! exit code. What the commands do is in [`cli`].
+//! The `linkage` program: parses the command line, runs the command, prints what went wrong, sets
+//! the exit code. What the commands do is in [`cli`].
 
 mod cli;
 

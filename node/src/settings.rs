@@ -103,8 +103,8 @@ pub struct Peer {
     pub party: PartyId,
     /// Where it listens.
     pub address: String,
-    /// Its Ed25519 public key in hexadecimal digits; for owners. Learnt out of band, so that a manifest
-    /// cannot bring false ones.
+    /// Its Ed25519 public key in hexadecimal digits; for owners. Learnt out of band, so that a
+    /// manifest cannot bring false ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
     /// Its X25519 public key in hexadecimal digits; for owners.

@@ -1,8 +1,8 @@
 //! Signed checkpoints.
 //!
 //! The text form is a C2SP signed note (c2sp.org/signed-note) with a body of three lines as in
-//! c2sp.org/tlog-checkpoint: origin, size, base64 hash. The hash is the head of a hash chain, not the
-//! root of a Merkle tree; the origin `linkage/audit-chain/...` tells them apart. Keys are
+//! c2sp.org/tlog-checkpoint: origin, size, base64 hash. The hash is the head of a hash chain, not
+//! the root of a Merkle tree; the origin `linkage/audit-chain/...` tells them apart. Keys are
 //! written as C2SP verifier keys: `name+keyid+base64(0x01 || key)`.
 
 use std::fmt;

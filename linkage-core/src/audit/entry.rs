@@ -11,8 +11,8 @@ use super::action::Action;
 /// Version of the entry format.
 pub const VERSION: u32 = 1;
 
-/// Longest line without its newline, bytes: that of a tlog-tiles entry bundle (C2SP, 16-bit length),
-/// less room for a header, so that a log can be moved into such a tree as it is.
+/// Longest line without its newline, bytes: that of a tlog-tiles entry bundle (C2SP, 16-bit
+/// length), less room for a header, so that a log can be moved into such a tree as it is.
 pub const LINE_BYTES_MAX: usize = 60 * 1024;
 
 /// Longest name of an actor, object, project or node, characters.
@@ -142,8 +142,8 @@ impl Entry {
         Ok(line)
     }
 
-    /// Reads the bytes of an entry, without a newline. Only the bytes that [`Entry::to_line`] writes
-    /// are accepted: no other order, spacing, repeated or unknown field.
+    /// Reads the bytes of an entry, without a newline. Only the bytes that [`Entry::to_line`]
+    /// writes are accepted: no other order, spacing, repeated or unknown field.
     ///
     /// # Errors
     /// [`EntryError`] says what is wrong.

@@ -10,9 +10,9 @@
 //! | [`verify::verify`] | reads a log through and says what is wrong with it |
 //!
 //! A line is the exact JSON bytes of an entry and a newline. With a checkpoint whose signature
-//! holds, no entry it covers can be changed, dropped, inserted or moved unseen. A log and its checkpoint
-//! that are both put back to an earlier state are consistent: only a checkpoint kept elsewhere
-//! (a peer, a receipt) shows that.
+//! holds, no entry it covers can be changed, dropped, inserted or moved unseen. A log and its
+//! checkpoint that are both put back to an earlier state are consistent: only a checkpoint kept
+//! elsewhere (a peer, a receipt) shows that.
 
 pub mod action;
 pub mod chain;

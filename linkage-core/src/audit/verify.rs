@@ -110,9 +110,9 @@ impl Fault {
     }
 }
 
-/// Reads a log line by line, one line in memory at a time, and checks that every entry is well-formed,
-/// numbered in order, of one node, and bound to the one before; with a `checkpoint` (whose signature
-/// [`Checkpoint::open`] has checked) also that the log is the one that was signed.
+/// Reads a log line by line, one line in memory at a time, and checks that every entry is
+/// well-formed, numbered in order, of one node, and bound to the one before; with a `checkpoint`
+/// (whose signature [`Checkpoint::open`] has checked) also that the log is the one that was signed.
 ///
 /// # Errors
 /// The first [`Fault`].

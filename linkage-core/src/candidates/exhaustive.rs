@@ -63,8 +63,8 @@ fn rows(batch: &Batch) -> u32 {
     u32::try_from(batch.len()).unwrap_or(u32::MAX)
 }
 
-/// The agreement that all but about [`STRANGERS_PER_RECORD`] of a record's pairs stay below, from an
-/// evenly strided sample.
+/// The agreement that all but about [`STRANGERS_PER_RECORD`] of a record's pairs stay below, from
+/// an evenly strided sample.
 fn floor(comparison: &Comparison<'_>, len_a: usize, len_b: usize) -> f64 {
     let total = len_a as u64 * len_b as u64;
     if total == 0 {

@@ -1,8 +1,8 @@
 //! Which pairs of records are compared.
 //!
 //! Small inputs are compared exhaustively. Larger ones propose the pairs that share a link key or a
-//! block key. Either way each pair comes once, with its agreement and the first link-key rule that it
-//! shares.
+//! block key. Either way each pair comes once, with its agreement and the first link-key rule that
+//! it shares.
 
 mod exhaustive;
 mod keyed;

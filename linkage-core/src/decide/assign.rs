@@ -3,8 +3,8 @@
 use crate::candidates::ScoredPair;
 
 /// Greedy one-to-one assignment: pairs that share a link key first, by precision of the rule, then
-/// by falling agreement; a pair is taken when both records are free. Ties fall by row, so the result
-/// depends on nothing but the pairs.
+/// by falling agreement; a pair is taken when both records are free. Ties fall by row, so the
+/// result depends on nothing but the pairs.
 ///
 /// The order is the answer's: link-key pairs, then falling agreement.
 pub fn one_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<ScoredPair> {

@@ -6,18 +6,19 @@
 //! that have no partner; what it makes beyond that are true links. The threshold is where the
 //! estimated F1 is largest.
 //!
-//! Steps, with n(t) the assigned pairs at or above t, u and v the records of either side that no link
-//! key has linked, and r(t) the strangers' rate (both owners' pooled):
-//! * false links: the greedy assignment of u' x v' strangers grows as dm/dr = (u' - m)(v' - m), whose
-//!   solution is in [`chance_links`]; u' = u - M, v' = v - M are the records without a partner;
+//! Steps, with n(t) the assigned pairs at or above t, u and v the records of either side that no
+//! link key has linked, and r(t) the strangers' rate (both owners' pooled):
+//! * false links: the greedy assignment of u' x v' strangers grows as dm/dr = (u' - m)(v' - m),
+//!   whose solution is in [`chance_links`]; u' = u - M, v' = v - M are the records without a
+//!   partner;
 //! * true links: n(t) minus these; M, the number of true pairs, is their value at the t where it is
 //!   largest after two standard deviations are taken off, among the t at which strangers are still
 //!   rare ([`RARE`]; where everyone finds a stranger, the difference says nothing). M enters u' and
 //!   v', so the two are iterated from M = 0 to their least fixed point.
 //!
 //! The estimate leans on three things: owners hold few duplicates (known ones, which share a link
-//! key, are left out), strangers within an owner agree as strangers across owners do, and at most one
-//! record per owner belongs to a person.
+//! key, are left out), strangers within an owner agree as strangers across owners do, and at most
+//! one record per owner belongs to a person.
 
 use serde::Serialize;
 
@@ -71,11 +72,12 @@ pub struct Calibration {
 /// Points of the reported curve.
 const CURVE_POINTS: usize = 60;
 
-/// Strangers are rare where a record has at most this many of them on average. Below 1/2 the iteration
-/// is a contraction: one more true pair lowers the false links by less than one.
+/// Strangers are rare where a record has at most this many of them on average. Below 1/2 the
+/// iteration is a contraction: one more true pair lowers the false links by less than one.
 const RARE: f64 = 0.05;
 
-/// Rounds of the fixed-point iteration; it converges geometrically with the share of matched records.
+/// Rounds of the fixed-point iteration; it converges geometrically with the share of matched
+/// records.
 const ROUNDS: usize = 200;
 
 /// Picks the threshold; see the module's text.
@@ -169,8 +171,8 @@ impl Strangers {
     }
 
     /// Upper bound on the share of stranger pairs that agree by `score` or more: one standard
-    /// deviation of the count, and one pair, are added. The threshold is where the estimate is best;
-    /// without the margin that is too often where chance has made the strangers look too few.
+    /// deviation of the count, and one pair, are added. The threshold is where the estimate is
+    /// best; without the margin that is too often where chance has made the strangers look too few.
     fn rate(&self, score: f64) -> f64 {
         let (seen, pairs) = self
             .sides

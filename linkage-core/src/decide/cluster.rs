@@ -87,10 +87,10 @@ impl Clusters {
     }
 }
 
-/// Joins records along `links`, best first (link keys by precision, then falling agreement), refusing
-/// a link whose two clusters already have a record of the same owner. `rows` is each owner's number of
-/// records. For two owners this is the greedy one-to-one assignment; the result depends on nothing but
-/// the links.
+/// Joins records along `links`, best first (link keys by precision, then falling agreement),
+/// refusing a link whose two clusters already have a record of the same owner. `rows` is each
+/// owner's number of records. For two owners this is the greedy one-to-one assignment; the result
+/// depends on nothing but the links.
 pub fn cluster(rows: &[usize], links: &[Link]) -> Clusters {
     let mut order: Vec<&Link> = links.iter().collect();
     order.sort_unstable_by(|x, y| {
@@ -116,8 +116,8 @@ pub fn cluster(rows: &[usize], links: &[Link]) -> Clusters {
     forest.into_clusters(rows, refused)
 }
 
-/// Union-find with path halving; each root knows its cluster's records, smallest cluster first joined
-/// into the larger.
+/// Union-find with path halving; each root knows its cluster's records, smallest cluster first
+/// joined into the larger.
 struct Forest {
     first: Vec<usize>,
     total: usize,

@@ -117,10 +117,10 @@ pub struct Policy {
 impl Policy {
     /// Standard deviation of the sum of both noise shares, in people.
     ///
-    /// A discrete Laplace share of scale b has variance 1 / (cosh(1/b) - 1), which is below 2 b^2 at
-    /// every resolution and tends to it as the resolution grows. With b = 1/epsilon, two independent
-    /// shares stay below sqrt(4 / epsilon^2): the figure is 2/epsilon, never less than the truth.
-    /// Rounding the finished sum to whole people adds at most 1/12 to the variance.
+    /// A discrete Laplace share of scale b has variance 1 / (cosh(1/b) - 1), which is below 2 b^2
+    /// at every resolution and tends to it as the resolution grows. With b = 1/epsilon, two
+    /// independent shares stay below sqrt(4 / epsilon^2): the figure is 2/epsilon, never less than
+    /// the truth. Rounding the finished sum to whole people adds at most 1/12 to the variance.
     pub fn noise_sd(&self) -> f64 {
         2000.0 / f64::from(self.epsilon_per_owner.thousandths())
     }

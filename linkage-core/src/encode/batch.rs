@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! header   magic "LKBATCH1", project id (32), schema fingerprint (32), key id (8),
-//!          profile (1), link keys (1), block keys (1), reserved 0 (1), token bits (u32), rows (u64)
-//! rows     token (bits / 8), link keys (16 each, zero = absent), block keys (8 each, zero = absent)
+//!          profile (1), link keys (1), block keys (1), agreement (1), token bits (u32),
+//!          rows (u64)
+//! rows     token (bits / 8), link keys (16 each, zero = absent),
+//!          block keys (8 each, zero = absent)
 //! trailer  SHA-256 over header and rows (32)
 //! ```
 //!
@@ -312,7 +314,8 @@ impl Batch {
     /// Adds whole rows.
     ///
     /// # Errors
-    /// [`BatchError::Length`] when `bytes` does not hold whole rows, or more than the header announces.
+    /// [`BatchError::Length`] when `bytes` does not hold whole rows, or more than the header
+    /// announces.
     pub fn push_rows(&mut self, bytes: &[u8]) -> Result<(), BatchError> {
         let layout = self.header.layout();
         let rows = bytes.len() / layout.row_bytes();

@@ -1,11 +1,12 @@
 //! Records to tokens, link keys and block keys. Only this module makes them, and only under a
 //! project's key.
 //!
-//! The token is a record-level keyed Bloom filter. Each feature of a field (a q-gram, a date's year)
-//! is hashed with HMAC-SHA-256 under the field's own key; the digest is read as 16-bit numbers, and
-//! those below the largest multiple of the token's length, reduced by it, are the positions (random
-//! hashing: independent positions instead of the lattice `g + i h` of double hashing, which Kroll and
-//! Steinmetzer, HEALTHINF 2015, attacked; the rejection keeps the positions uniform).
+//! The token is a record-level keyed Bloom filter. Each feature of a field (a q-gram, a date's
+//! year) is hashed with HMAC-SHA-256 under the field's own key; the digest is read as 16-bit
+//! numbers, and those below the largest multiple of the token's length, reduced by it, are the
+//! positions (random hashing: independent positions instead of the lattice `g + i h` of double
+//! hashing, which Kroll and Steinmetzer, HEALTHINF 2015, attacked; the rejection keeps the
+//! positions uniform).
 
 mod batch;
 mod feature;

@@ -97,8 +97,9 @@ fn take(part: &Part, value: &NormalValue) -> Option<Zeroizing<String>> {
     Some(taken)
 }
 
-/// American Soundex by the rules of the U.S. National Archives: first letter and three digits; letters
-/// of the same digit count once, also across `h` and `w`. `None` for a text without a Latin letter.
+/// American Soundex by the rules of the U.S. National Archives: first letter and three digits;
+/// letters of the same digit count once, also across `h` and `w`. `None` for a text without a Latin
+/// letter.
 fn soundex(text: &str) -> Option<Zeroizing<String>> {
     let digit = |c: char| match c {
         'b' | 'f' | 'p' | 'v' => '1',

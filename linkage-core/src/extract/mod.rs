@@ -56,8 +56,8 @@ pub const NAME_CHARS_MAX: usize = 64;
 /// Separates these digests from every other SHA-256 in the system.
 const DIGEST_LABEL: &[u8] = b"linkage/extract-request/v1\0";
 
-/// A question that has been read and checked against the catalogue: how many there are of a population
-/// for every pair of values of two attributes. Only [`ExtractRequest::parse`] makes one.
+/// A question that has been read and checked against the catalogue: how many there are of a
+/// population for every pair of values of two attributes. Only [`ExtractRequest::parse`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExtractRequest {
     row: DimensionRef,

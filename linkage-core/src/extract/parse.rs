@@ -1,7 +1,8 @@
 //! The grammar: one function per rule, each failing at the word where the text leaves it.
 //!
 //! ```text
-//! request   = SELECT dimension "," dimension "," count FROM population GROUP BY group "," group [";"]
+//! request   = SELECT dimension "," dimension "," count FROM population
+//!             GROUP BY group "," group [";"]
 //! dimension = name "." name [AS name]
 //! count     = COUNT "(" "*" ")" [AS name]
 //! group     = 1 | 2 | name "." name

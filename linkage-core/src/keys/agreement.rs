@@ -95,12 +95,12 @@ impl Contribution {
 }
 
 /// The project key from all owners' contributions, after every one has been checked against its
-/// commitment: HKDF-SHA-256 over the contributions in order of party name, salted with the project's
-/// identity, so that the key is bound to the manifest.
+/// commitment: HKDF-SHA-256 over the contributions in order of party name, salted with the
+/// project's identity, so that the key is bound to the manifest.
 ///
 /// # Errors
-/// [`Error::Parties`] when a contribution or commitment is missing, [`Error::Commitment`] naming the
-/// party whose contribution does not open its commitment.
+/// [`Error::Parties`] when a contribution or commitment is missing, [`Error::Commitment`] naming
+/// the party whose contribution does not open its commitment.
 pub fn agree(
     project: &ProjectId,
     commitments: &BTreeMap<PartyId, Commitment>,

@@ -65,8 +65,8 @@ impl hkdf::KeyType for Length {
 }
 
 impl ProjectKey {
-    /// A key from bytes kept in a file or drawn at random, for work with files only. Projects between
-    /// nodes get theirs from [`agree`].
+    /// A key from bytes kept in a file or drawn at random, for work with files only. Projects
+    /// between nodes get theirs from [`agree`].
     pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(Zeroizing::new(bytes))
     }
@@ -118,8 +118,8 @@ impl ProjectKey {
         KeyId(id)
     }
 
-    /// What the owner `party` publishes to show that it holds this key. Each party's value is its own,
-    /// so that repeating another's proves nothing.
+    /// What the owner `party` publishes to show that it holds this key. Each party's value is its
+    /// own, so that repeating another's proves nothing.
     pub fn check_value(&self, project: &ProjectId, party: &crate::ids::PartyId) -> KeyCheck {
         let key = self.hmac("key-check", project.as_bytes());
         KeyCheck::new(hmac::sign(&key, party.as_str().as_bytes()).as_ref())

@@ -1,7 +1,7 @@
 //! Sealing a contribution from one owner to another with HPKE (RFC 9180, base mode,
 //! DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305), so that the matcher that carries it
-//! reads nothing. The info string binds project, sender and recipient: a message replayed to another
-//! party or project does not open.
+//! reads nothing. The info string binds project, sender and recipient: a message replayed to
+//! another party or project does not open.
 
 use std::fmt;
 

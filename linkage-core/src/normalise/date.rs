@@ -36,8 +36,8 @@ fn number<T: std::str::FromStr>(text: &str, lengths: std::ops::RangeInclusive<us
     if digits { text.parse().ok() } else { None }
 }
 
-/// Days that programs write when they have none: the epochs of spreadsheets, Unix and databases, the
-/// first and last representable day, and years before [`YEAR_MIN`].
+/// Days that programs write when they have none: the epochs of spreadsheets, Unix and databases,
+/// the first and last representable day, and years before [`YEAR_MIN`].
 pub(super) fn is_placeholder(day: Day) -> bool {
     day.year < YEAR_MIN
         || matches!(

@@ -31,8 +31,8 @@ impl<'a> Normaliser<'a> {
         }
     }
 
-    /// The canonical form of `raw`. Nothing is lost by an unusable value: the field is empty and its
-    /// state says why.
+    /// The canonical form of `raw`. Nothing is lost by an unusable value: the field is empty and
+    /// its state says why.
     pub fn record(&self, raw: &RawRecord) -> NormalRecord {
         let empty = Zeroizing::new(String::new());
         let values = self

@@ -32,7 +32,8 @@ pub struct Schema {
     /// Block keys: records that share one are compared.
     #[serde(rename = "block_key", default)]
     pub block_keys: Vec<BlockKey>,
-    /// Attributes that tables may use. An owner whose source lacks the column has no such attribute.
+    /// Attributes that tables may use. An owner whose source lacks the column has no such
+    /// attribute.
     #[serde(rename = "attribute", default)]
     pub attributes: Vec<Attribute>,
 }
@@ -89,8 +90,8 @@ pub struct TokenSettings {
     pub profile: Profile,
     /// How two tokens are compared.
     pub agreement: Agreement,
-    /// Fewest features (q-grams and the like) that make a token; a record with fewer is not compared
-    /// by token, because a thin token identifies itself by its weight (Schnell 2021).
+    /// Fewest features (q-grams and the like) that make a token; a record with fewer is not
+    /// compared by token, because a thin token identifies itself by its weight (Schnell 2021).
     pub features_min: u32,
 }
 
@@ -129,11 +130,11 @@ pub enum Agreement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateSettings {
-    /// Two owners with at most this many pairs of records are compared exhaustively; with more, only
-    /// records that share a link key or block key are.
+    /// Two owners with at most this many pairs of records are compared exhaustively; with more,
+    /// only records that share a link key or block key are.
     pub all_pairs_max: u64,
-    /// Largest number of pairs that one value of a block key may propose; a larger block is left out
-    /// and reported.
+    /// Largest number of pairs that one value of a block key may propose; a larger block is left
+    /// out and reported.
     pub block_pairs_max: u64,
 }
 

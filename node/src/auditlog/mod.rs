@@ -6,8 +6,8 @@
 //! | `audit.checkpoint` | signed note over the newest entry, replaced after every append |
 //! | `audit.pub` | the key that checks the note |
 //!
-//! An append returns only when the entry is on the disk and covered by a checkpoint on the disk, and
-//! fails otherwise: whoever logs before acting thereby does not act. A crash can leave
+//! An append returns only when the entry is on the disk and covered by a checkpoint on the disk,
+//! and fails otherwise: whoever logs before acting thereby does not act. A crash can leave
 //! one entry that no checkpoint covers and, after it, part of a line; [`AuditLog::open`] signs the
 //! one and cuts off the other. More than that is no crash, and the log is not opened.
 
@@ -114,7 +114,8 @@ impl AuditLog {
     /// [`verify::verify_dir`] reads all of it.
     ///
     /// # Errors
-    /// [`Error`]; above all [`Error::Damaged`] if the end of the log is not what the checkpoint says.
+    /// [`Error`]; above all [`Error::Damaged`] if the end of the log is not what the checkpoint
+    /// says.
     pub fn open(
         dir: &Path,
         key: Ed25519KeyPair,
@@ -161,7 +162,8 @@ impl AuditLog {
         if state.is_blocked {
             return Err(Error::Blocked);
         }
-        // At most one entry may lack a signature, or a restart could not tell a crash from tampering.
+        // At most one entry may lack a signature, or a restart could not tell a crash from
+        // tampering.
         if state.signed < state.chain.size() {
             self.sign(&mut state)?;
         }
@@ -222,13 +224,15 @@ impl State {
     /// Appends `line` and waits until the disk has it.
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         if let Err(error) = self.log.write_all_at(line, self.length) {
-            // A full disk leaves part of the line; without it the log can go on when there is space.
+            // A full disk leaves part of the line; without it the log can go on when there is
+            // space.
             self.is_blocked = self.log.set_len(self.length).is_err();
             return Err(error);
         }
         if let Err(error) = self.log.sync_data() {
             // After a failed flush the kernel may have dropped the pages, and a second flush would
-            // report success (Rebello et al., "Can Applications Recover from fsync Failures?", 2020).
+            // report success (Rebello et al., "Can Applications Recover from fsync Failures?",
+            // 2020).
             self.is_blocked = true;
             return Err(error);
         }

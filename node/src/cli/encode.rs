@@ -137,8 +137,8 @@ impl Encode {
     }
 }
 
-/// The error as the user should see it. Where every row was rejected, the rejects are all there is to
-/// see, so they are kept.
+/// The error as the user should see it. Where every row was rejected, the rejects are all there is
+/// to see, so they are kept.
 fn refusal(error: dataset::Error, outputs: &Outputs) -> Failure {
     match error {
         dataset::Error::NoRows { path, rejected, .. } if rejected > 0 => {

@@ -1,8 +1,8 @@
 //! The command line: nouns and verbs, one file per noun.
 //!
 //! A command is a struct of its arguments with a method `run`, which returns an exit code or a
-//! [`failure::Failure`]. It prints through [`screen`], writes files through [`outputs`], and shows long
-//! work with [`progress`].
+//! [`failure::Failure`]. It prints through [`screen`], writes files through [`outputs`], and shows
+//! long work with [`progress`].
 
 mod audit;
 mod demo;

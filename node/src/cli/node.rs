@@ -90,8 +90,8 @@ impl Node {
     }
 }
 
-/// Ends when standard input does. A thread of its own reads it: the runtime would wait for a blocking
-/// read of its own when it stops.
+/// Ends when standard input does. A thread of its own reads it: the runtime would wait for a
+/// blocking read of its own when it stops.
 async fn end_of_input() {
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {

@@ -53,8 +53,8 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Plans `out` and, named after it, a file for each of `extensions`; these come before `out` when
-    /// the files are put in place. `inputs` are files that must not be overwritten.
+    /// Plans `out` and, named after it, a file for each of `extensions`; these come before `out`
+    /// when the files are put in place. `inputs` are files that must not be overwritten.
     ///
     /// # Errors
     /// [`Failure`], before any work is done.
@@ -189,8 +189,8 @@ impl Outputs {
         Ok(target)
     }
 
-    /// Moves the files to their places. A planned file that was not written is removed from its place,
-    /// where an earlier one would be taken for this command's.
+    /// Moves the files to their places. A planned file that was not written is removed from its
+    /// place, where an earlier one would be taken for this command's.
     ///
     /// # Errors
     /// [`Error::Io`].

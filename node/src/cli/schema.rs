@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::screen::{self, Form};
 
-/// Shares of set bits between which records can be told apart well; a token outside is thin or full.
+/// Shares of set bits between which records can be told apart well; a token outside is thin or
+/// full.
 const FILL_GOOD: std::ops::RangeInclusive<f64> = 0.35..=0.55;
 
 /// Check schemas, or start from a template.
@@ -137,8 +138,8 @@ fn weight(features: &[Feature]) -> u32 {
     features.iter().map(|feature| u32::from(feature.bits)).sum()
 }
 
-/// Share of a token's bits that a record with all fields sets: insertions collide, so that n of them
-/// into L bits fill 1 - exp(-n/L).
+/// Share of a token's bits that a record with all fields sets: insertions collide, so that n of
+/// them into L bits fill 1 - exp(-n/L).
 fn expected_fill(schema: &Schema) -> f64 {
     let total: u32 = schema
         .fields

@@ -1,7 +1,7 @@
 //! What a command shows: results on standard output, remarks and errors on standard error.
 //!
-//! A reader that went away (`linkage schema template person-cn | head -3`) is no failure: the rest is
-//! not shown, the command goes on.
+//! A reader that went away (`linkage schema template person-cn | head -3`) is no failure: the rest
+//! is not shown, the command goes on.
 
 use std::io::{self, Write};
 
@@ -78,8 +78,8 @@ fn write(mut to: impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-/// A table with a heading, two blanks between columns: the first `left` columns flush left, the others,
-/// which hold numbers, flush right. Indented by two blanks.
+/// A table with a heading, two blanks between columns: the first `left` columns flush left, the
+/// others, which hold numbers, flush right. Indented by two blanks.
 pub fn table(heading: &[&str], left: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut builder = Builder::default();
     builder.push_record(heading.iter().copied());

@@ -1,6 +1,6 @@
 //! CSV files that the program itself or a user's script wrote: named columns, UTF-8, regular rows.
-//! Anything else is refused with file and row; owners' data sets, which are never so regular, are read
-//! by [`linkage_node::ingest`].
+//! Anything else is refused with file and row; owners' data sets, which are never so regular, are
+//! read by [`linkage_node::ingest`].
 
 use std::fs::File;
 use std::io;

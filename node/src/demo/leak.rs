@@ -75,8 +75,8 @@ impl Searcher {
             at.and_then(|at| bytes.get(at))
                 .is_some_and(u8::is_ascii_digit)
         };
-        // Seven digits occur by chance within the long decimal fractions of a report: a number counts
-        // where it stands by itself.
+        // Seven digits occur by chance within the long decimal fractions of a report: a number
+        // counts where it stands by itself.
         let stands_alone = |found: &aho_corasick::Match| {
             let value = bytes.get(found.range()).unwrap_or(&[]);
             let number = value.iter().all(u8::is_ascii_digit);

@@ -26,8 +26,8 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        // k = 10 is what UK LLC, ACRO and the project's own policy ask for at least; epsilon 1 per owner
-        // gives a noise of standard deviation 2.
+        // k = 10 is what UK LLC, ACRO and the project's own policy ask for at least; epsilon 1 per
+        // owner gives a noise of standard deviation 2.
         Self {
             threshold_k: 10,
             epsilon_per_table: "1".to_owned(),

@@ -231,8 +231,8 @@ fn table_view(released: &Released, judged: &Judged) -> TableView {
     }
 }
 
-/// The same table counted in plain over the same positions, which only a demo that plays all parties
-/// can do.
+/// The same table counted in plain over the same positions, which only a demo that plays all
+/// parties can do.
 fn plain_table(sql: &str, table: &ReleasedTable, owners: &[OwnerView]) -> Option<Vec<Vec<i64>>> {
     // Canonical requests read `SELECT "owner"."attribute", "owner"."attribute", ...`.
     let mut names = sql.split('"').skip(1).step_by(2);

@@ -182,8 +182,8 @@ impl Source {
         Ok(())
     }
 
-    /// One line without its end; `None` at the end of the file. An over-long line is read to its end
-    /// and returned cut.
+    /// One line without its end; `None` at the end of the file. An over-long line is read to its
+    /// end and returned cut.
     fn read_line(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let mut line = Zeroizing::new(Vec::with_capacity(256));
         let mut ended = false;
@@ -310,8 +310,8 @@ fn detect(path: &Path, probe: &[u8]) -> Result<(Encoding, u64), Error> {
     } else {
         0
     };
-    // The probe may end within a character, and single bad values are a row's fault, not the file's:
-    // judge by whole lines, and take the encoding in which fewer of them fail.
+    // The probe may end within a character, and single bad values are a row's fault, not the
+    // file's: judge by whole lines, and take the encoding in which fewer of them fail.
     let failing = |encoding: Encoding| {
         probe
             .split(|byte| *byte == b'\n')

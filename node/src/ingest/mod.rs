@@ -97,8 +97,8 @@ impl Error {
 pub struct Row {
     /// The record.
     pub record: RawRecord,
-    /// For every attribute of the schema the index of the row's value in the attribute's list; `None`
-    /// when the value is not listed or the source has no such column.
+    /// For every attribute of the schema the index of the row's value in the attribute's list;
+    /// `None` when the value is not listed or the source has no such column.
     pub attributes: Vec<Option<u16>>,
 }
 

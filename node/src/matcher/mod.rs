@@ -1,8 +1,9 @@
 //! The matcher's services: projects, mailbox, uploads, runs.
 //!
-//! The matcher holds tokens and the link map, never a key or an identifier. Each call is let in by role
-//! (the authorisation table) and then by membership: [`Matcher::member`] gives a project only to
-//! the owners that its manifest names, and tells an absent project from a foreign one by nothing.
+//! The matcher holds tokens and the link map, never a key or an identifier. Each call is let in by
+//! role (the authorisation table) and then by membership: [`Matcher::member`] gives a project only
+//! to the owners that its manifest names, and tells an absent project from a foreign one by
+//! nothing.
 
 mod mailbox;
 mod projects;

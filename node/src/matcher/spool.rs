@@ -25,8 +25,8 @@ impl Spool {
         dir.join(format!("{}.tokens", hex::encode(id)))
     }
 
-    /// Opens an unsealed upload's file and makes it if absent. Bytes beyond the last whole chunk were
-    /// not acknowledged and are cut off.
+    /// Opens an unsealed upload's file and makes it if absent. Bytes beyond the last whole chunk
+    /// were not acknowledged and are cut off.
     pub(super) fn open(dir: &Path, upload: &Upload) -> Result<Self, Fault> {
         let header = Header::from_bytes(&upload.header)?;
         let rows_bytes = header.rows * header.layout().row_bytes() as u64;

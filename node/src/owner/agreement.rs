@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Owner {
-    /// Takes part until all owners hold the key. Repeating it after a restart goes on where it stood.
+    /// Takes part until all owners hold the key. Repeating it after a restart goes on where it
+    /// stood.
     pub(super) async fn agree_key(
         &self,
         id: ProjectId,
@@ -173,8 +174,8 @@ impl Owner {
         mailbox.post(request).await.map_err(relayed).map(drop)
     }
 
-    /// Posts a sealed contribution. Sealing is randomised, so after a restart the mailbox may hold an
-    /// earlier sealing of the same contribution, which serves as well.
+    /// Posts a sealed contribution. Sealing is randomised, so after a restart the mailbox may hold
+    /// an earlier sealing of the same contribution, which serves as well.
     async fn post_sealed(
         &self,
         mailbox: &mut MailboxClient<Channel>,

@@ -1,5 +1,5 @@
-//! The oblivious table between two owners: one encrypts, the other computes. Each acts only after an
-//! analyst has asked it too.
+//! The oblivious table between two owners: one encrypts, the other computes. Each acts only after
+//! an analyst has asked it too.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -368,8 +368,8 @@ fn encrypt_all(
     Ok((encryptor, sent))
 }
 
-/// Computes on what is fed, sends the masked table, gives back the own share and the bytes received and
-/// sent.
+/// Computes on what is fed, sends the masked table, gives back the own share and the bytes received
+/// and sent.
 fn compute_all(
     context: &RunContext,
     table: &Table,

@@ -65,8 +65,8 @@ impl Owner {
         Ok(json!({ "dataset": dataset, "summary": summary, "bytes": bytes }))
     }
 
-    /// Encodes the data set into the outbox, in a secret random order: the source's order may tell who
-    /// is who.
+    /// Encodes the data set into the outbox, in a secret random order: the source's order may tell
+    /// who is who.
     fn encode(&self, project: &Project, name: &str, report: &Reporter) -> Result<(), Fault> {
         let key = self.vault.key(&project.id)?.ok_or_else(|| {
             Fault::state(

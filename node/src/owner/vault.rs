@@ -29,8 +29,8 @@ impl Vault {
         self.write(project, "key", key.expose())
     }
 
-    /// The own contribution to a project's key: the one kept, or a new one that is kept before it is
-    /// used, so that a restart cannot make two.
+    /// The own contribution to a project's key: the one kept, or a new one that is kept before it
+    /// is used, so that a restart cannot make two.
     pub(super) fn contribution(&self, project: &ProjectId) -> Result<Contribution, Fault> {
         match (self.read(project, "share")?, self.read(project, "blind")?) {
             (Some(share), Some(blind)) => {

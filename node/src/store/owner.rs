@@ -299,8 +299,8 @@ impl OwnerStore {
     }
 
     /// Takes `epsilon` off the project's budget for a request, once, before anything is computed.
-    /// `fits` is told what is spent and decides whether the debit may stand; check and debit are one
-    /// transaction.
+    /// `fits` is told what is spent and decides whether the debit may stand; check and debit are
+    /// one transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -341,7 +341,8 @@ fn spent(connection: &rusqlite::Connection, project: &ProjectId) -> rusqlite::Re
         [project.as_bytes()],
         |row| row.get(0),
     )?;
-    // Debits are positive. A sum that is not comes from a tampered file and must not look like room.
+    // Debits are positive. A sum that is not comes from a tampered file and must not look like
+    // room.
     Ok(u64::try_from(sum).unwrap_or(u64::MAX))
 }
 

@@ -76,8 +76,8 @@ impl Bench {
         ran
     }
 
-    /// Runs a command that must be refused with exit code 2, all of `words` on standard error, nothing
-    /// on standard output, and no file left or changed in number.
+    /// Runs a command that must be refused with exit code 2, all of `words` on standard error,
+    /// nothing on standard output, and no file left or changed in number.
     fn refused(&self, args: &[&str], words: &[&str]) -> String {
         let before = self.names();
         let ran = self.run(args);

@@ -8,8 +8,8 @@ use pinyin::ToPinyin;
 use super::given_names::all_characters;
 use super::surnames::SURNAMES;
 
-/// Simplified and traditional forms, and common variants, in turn; written by hand for characters of
-/// the name tables, not taken from a published table.
+/// Simplified and traditional forms, and common variants, in turn; written by hand for characters
+/// of the name tables, not taken from a published table.
 const TRADITIONAL: &str = "陈陳黄黃张張刘劉吴吳杨楊郑鄭罗羅叶葉谢謝邓鄧钟鍾卢盧赖賴冯馮许許苏蘇赵趙谭譚温溫\
     莫莫郭郭肖蕭欧歐邹鄒孙孫马馬韩韓蒋蔣关關麦麥韦韋吕呂龙龍庄莊万萬伍伍区區陆陸贺賀龚龔严嚴钱錢汤湯顾顧\
     阮阮岑岑简簡纪紀单單凤鳳兰蘭国國华華东東伟偉强強军軍杰傑辉輝荣榮庆慶贵貴长長发發兴興锦錦汉漢财財义義\
