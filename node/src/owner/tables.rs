@@ -112,6 +112,18 @@ impl Waiting {
     }
 }
 
+/// Takes a table back when the analyst no longer waits for it.
+struct Expectation<'a> {
+    waiting: &'a Waiting,
+    name: [u8; 16],
+}
+
+impl Drop for Expectation<'_> {
+    fn drop(&mut self) {
+        self.waiting.remove(&self.name);
+    }
+}
+
 impl Owner {
     /// This owner's share of the table.
     pub(super) async fn tabulate(&self, table: Table) -> Result<v1::AnswerReply, Fault> {
@@ -129,10 +141,13 @@ impl Owner {
                 Ok(reply(Share::PhaseShare(share.into()), sent, received))
             }
             Part::Computing => {
-                let name = table.name;
+                // Dropped with this call, also when the analyst goes away: nothing waits for nobody.
+                let _expectation = Expectation {
+                    waiting: &self.waiting,
+                    name: table.name,
+                };
                 let computed = self.waiting.put(table);
                 let result = tokio::time::timeout(PATIENCE, computed).await;
-                self.waiting.remove(&name);
                 let late = || {
                     Fault::new(
                         Code::DeadlineExceeded,
