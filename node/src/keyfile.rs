@@ -1,8 +1,13 @@
-//! Secret keys in files: 32 bytes as hexadecimal text, readable by their owner alone.
+//! Secret keys in files that only their owner can read.
+//!
+//! ```text
+//! # comment lines
+//! 64 hexadecimal digits
+//! ```
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -10,113 +15,155 @@ use zeroize::Zeroizing;
 /// Length of a key in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// Longest key file: 64 digits, a newline and room for a comment line.
+/// Largest key file, in bytes: the digits and some lines of comment.
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// Why a key file cannot be used.
+/// Why a key file cannot be used. No message shows its content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no such file.
+    #[error("the key file {} does not exist; make one with `linkage key generate`", .0.display())]
+    Missing(PathBuf),
+    /// There is such a file already.
+    #[error("{} exists; a key file is never overwritten", .0.display())]
+    Exists(PathBuf),
     /// The file cannot be read or written.
-    #[error("the key file {path} cannot be used")]
+    #[error("the key file {} cannot be used", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// Others than its owner may read the file.
+    /// Others than the owner of the file may read or write it.
     #[error(
-        "the key file {0} may be read by others: run `chmod 600 {0}`, and make a new key if others had access"
+        "the key file {0} is open to other users (mode {mode:o}); run `chmod 600 {0}`",
+        path.display()
     )]
-    Open(PathBuf),
-    /// The content is not a key.
-    #[error("{0} is not a key file: expected 64 hexadecimal digits, lines starting with # aside")]
-    Content(PathBuf),
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Not one line of 64 hexadecimal digits.
+    #[error("{} is no key file: expected one line of 64 hexadecimal digits", .0.display())]
+    Malformed(PathBuf),
 }
 
-/// Reads a key.
+fn io_error(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |source| match source.kind() {
+        io::ErrorKind::NotFound => Error::Missing(path.into()),
+        io::ErrorKind::AlreadyExists => Error::Exists(path.into()),
+        _ => Error::Io {
+            path: path.into(),
+            source,
+        },
+    }
+}
+
+/// Reads the key file at `path`.
 ///
 /// # Errors
 /// [`Error`], naming the file and what to do.
 pub fn read(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
-    let io = |source| Error::Io {
-        path: path.into(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.mode() & 0o077 != 0 {
-        return Err(Error::Open(path.into()));
+    let io = io_error(path);
+    let file = File::open(path).map_err(&io)?;
+    // Asked of the open file, so that nobody can exchange it in between.
+    let metadata = file.metadata().map_err(&io)?;
+    if !metadata.is_file() {
+        return Err(Error::Malformed(path.into()));
     }
-    let content = || Error::Content(path.into());
-    let mut text = Zeroizing::new(String::with_capacity(256));
-    file.take(FILE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(|_| content())?;
-    let mut lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with('#'));
-    let digits = lines.next().ok_or_else(content)?;
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    hex::decode_to_slice(digits, key.as_mut_slice()).map_err(|_| content())?;
-    if lines.next().is_some() {
-        return Err(content());
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(Error::Open {
+            path: path.into(),
+            mode,
+        });
     }
-    Ok(key)
+    let mut text = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize + 1));
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut text)
+        .map_err(&io)?;
+    parse(&text).ok_or_else(|| Error::Malformed(path.into()))
 }
 
-/// Writes a new key file, with `comment` as its first line; never replaces one.
+/// Writes a new key file with `comment` as its first line; never replaces one.
 ///
 /// # Errors
-/// [`Error::Io`], above all when the file exists.
+/// [`Error::Exists`] or [`Error::Io`].
 pub fn create(path: &Path, comment: &str, key: &[u8; KEY_BYTES]) -> Result<(), Error> {
-    let io = |source| Error::Io {
-        path: path.into(),
-        source,
-    };
+    let io = io_error(path);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(io)?;
+        .map_err(&io)?;
     let digits = Zeroizing::new(hex::encode(key));
-    let text = Zeroizing::new(format!("# {comment}\n{}\n", *digits));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(io)
+    for part in ["# ", comment, "\n", &digits, "\n"] {
+        file.write_all(part.as_bytes()).map_err(&io)?;
+    }
+    file.sync_all().map_err(&io)
+}
+
+fn parse(text: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    let mut lines = text
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    let (digits, None) = (lines.next()?, lines.next()) else {
+        return None;
+    };
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use proptest::prelude::*;
 
     use super::*;
 
     #[test]
-    fn round_trips_and_refuses_what_is_no_private_key() {
+    fn one_line_of_digits_is_a_key() {
+        let digits = "ab".repeat(32);
+        let key = |text: &str| parse(text.as_bytes()).map(|key| *key);
+        assert_eq!(key(&format!("# x\r\n\r\n  {digits}\r\n")), Some([0xab; 32]));
+        for bad in [
+            "",
+            "# x\n",
+            "abab",
+            &"zz".repeat(32),
+            &format!("{digits}00"),
+            &format!("{digits}\n{digits}"),
+        ] {
+            assert_eq!(key(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_file_is_private_and_never_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.key");
+        assert!(matches!(read(&path), Err(Error::Missing(_))));
         create(&path, "a test", &[7; 32]).unwrap();
         assert_eq!(*read(&path).unwrap(), [7; 32]);
-        assert!(create(&path, "again", &[8; 32]).is_err());
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-        assert!(matches!(read(&path), Err(Error::Open(_))));
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        for content in [
-            "",
-            "zz",
-            "# only",
-            &format!("{}\n{}", "00".repeat(32), "00".repeat(32)),
-        ] {
-            std::fs::write(&path, content).unwrap();
-            assert!(matches!(read(&path), Err(Error::Content(_))), "{content}");
-        }
         assert!(matches!(
-            read(&dir.path().join("none")),
-            Err(Error::Io { .. })
+            create(&path, "again", &[8; 32]),
+            Err(Error::Exists(_))
         ));
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        assert!(matches!(read(&path), Err(Error::Open { mode: 0o640, .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+        }
     }
 }

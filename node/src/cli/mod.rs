@@ -33,6 +33,7 @@ Exit codes:
   0       done
   1       failed: disk full, no write permission, ...
   2       bad usage or input: the message says which file, row, column, and what to do
+  130     `demo` only: interrupted by Ctrl-C
   10-20   `audit verify` only: 10 signature, 11 entry, 12 end of log, 20 unreadable
 
 Two files, no server:

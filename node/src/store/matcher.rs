@@ -85,13 +85,7 @@ impl MatcherStore {
     /// # Errors
     /// When the database fails, as all acts here.
     pub fn add_project(&self, id: &ProjectId, manifest: &[u8]) -> rusqlite::Result<()> {
-        self.0
-            .lock()
-            .execute(
-                "INSERT INTO project VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                params![id.as_bytes(), manifest],
-            )
-            .map(drop)
+        self.0.add_project(id, manifest)
     }
 
     /// A project's manifest.
@@ -99,14 +93,7 @@ impl MatcherStore {
     /// # Errors
     /// When the database fails.
     pub fn manifest(&self, id: &ProjectId) -> rusqlite::Result<Option<Vec<u8>>> {
-        self.0
-            .lock()
-            .query_row(
-                "SELECT manifest FROM project WHERE id = ?1",
-                [id.as_bytes()],
-                |row| row.get(0),
-            )
-            .optional()
+        self.0.manifest(id)
     }
 
     /// All manifests.

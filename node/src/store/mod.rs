@@ -7,7 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
+use linkage_core::ids::ProjectId;
+use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
 /// Why a store cannot be opened.
@@ -78,6 +79,22 @@ impl Database {
                 source,
             })?;
         Ok(Self(Mutex::new(connection)))
+    }
+
+    /// Keeps a project's manifest; does nothing if it is there.
+    fn add_project(&self, id: &ProjectId, manifest: &[u8]) -> rusqlite::Result<()> {
+        let insert = "INSERT INTO project VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.lock()
+            .execute(insert, params![id.as_bytes(), manifest])
+            .map(drop)
+    }
+
+    /// A project's manifest.
+    fn manifest(&self, id: &ProjectId) -> rusqlite::Result<Option<Vec<u8>>> {
+        let select = "SELECT manifest FROM project WHERE id = ?1";
+        self.lock()
+            .query_row(select, [id.as_bytes()], |row| row.get(0))
+            .optional()
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
