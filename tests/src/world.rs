@@ -1,6 +1,6 @@
 //! Running nodes and a project taken through its steps.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use linkage_core::decide::Clusters;
@@ -358,7 +358,11 @@ pub fn request(project: ProjectId) -> v1::ProjectRequest {
     }
 }
 
-async fn perform(
+/// A client has the node of `party` do something for a project.
+///
+/// # Errors
+/// What the node refused.
+pub async fn perform(
     client: &Client,
     party: &PartyId,
     act: Act,
@@ -387,9 +391,4 @@ pub fn reason(error: &Error) -> String {
         Error::Connect { source, .. } => source.reason().to_owned(),
         other => other.to_string(),
     }
-}
-
-/// Whether the path is at or below one of the folders.
-pub fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
-    folders.iter().any(|folder| path.starts_with(folder))
 }
