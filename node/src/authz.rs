@@ -51,12 +51,16 @@ impl Table {
     }
 
     /// Decides on a call; gives the table's own spelling of the path.
-    fn decide(&self, path: &str, role: Role) -> Result<(), (Denial, Option<&'static str>)> {
+    fn decide(
+        &self,
+        path: &str,
+        role: Role,
+    ) -> Result<&'static str, (Denial, Option<&'static str>)> {
         let Some((path, roles)) = self.roles_by_path.get_key_value(path) else {
             return Err((Denial::UnknownProcedure, None));
         };
         if roles.contains(&role) {
-            Ok(())
+            Ok(path)
         } else {
             Err((Denial::Role, Some(path)))
         }
@@ -157,6 +161,7 @@ pub trait DenialSink: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Caller {
     peer: Arc<Peer>,
+    procedure: &'static str,
 }
 
 impl Caller {
@@ -177,6 +182,11 @@ impl Caller {
     /// SHA-256 of the caller's certificate (its DER bytes), for the audit log.
     pub fn certificate_sha256(&self) -> &[u8; 32] {
         &self.peer.certificate_sha256
+    }
+
+    /// The procedure that is called, `/<package>.<service>/<method>`.
+    pub fn procedure(&self) -> &'static str {
+        self.procedure
     }
 
     /// Where the connection comes from.
@@ -206,7 +216,8 @@ impl AuthzLayer {
             self.denials.denied(None, None, Denial::Unauthenticated);
             return Err(Denial::Unauthenticated);
         };
-        self.table
+        let procedure = self
+            .table
             .decide(request.uri().path(), peer.identity.role())
             .map_err(|(denial, procedure)| {
                 self.denials.denied(Some(&peer.identity), procedure, denial);
@@ -214,6 +225,7 @@ impl AuthzLayer {
             })?;
         Ok(Caller {
             peer: Arc::clone(peer),
+            procedure,
         })
     }
 }

@@ -81,6 +81,19 @@ impl Journal {
         }
     }
 
+    /// Writes that a caller was denied what it asked for, by other rules than the table of roles, and
+    /// gives the fault back. `project` is one that exists: what else a caller named is its own words.
+    pub fn deny(&self, caller: &Caller, project: Option<&ProjectId>, fault: Fault) -> Fault {
+        let mut event = self
+            .act_of(caller, Action::AuthzDenied, caller.procedure())
+            .event;
+        event.project = project.map(ToString::to_string);
+        event.result = Outcome::Denied;
+        event.reason = Some(fault.reason().to_owned());
+        self.write_or_log(event);
+        fault
+    }
+
     fn write_or_log(&self, event: Event) {
         // A refused peer has been refused already; that its entry cannot be written is an alarm for
         // the operator, and blocks every act that the log must precede.

@@ -1,1 +1,25 @@
-//! placeholder
+//! What the end-to-end tests share: real processes of the `linkage` program, a project taken through
+//! its steps, and the means to look at what each party holds.
+//!
+//! One test binary per theme lies in `tests/`. Every test starts its own nodes, with its own
+//! certificates, in a folder that goes away with them.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`program`] | the `linkage` program, built if need be |
+//! | [`departments`] | small generated data sets and the truth about them |
+//! | [`world`] | running nodes, and a project's steps as their operators take them |
+//! | [`calls`] | single calls under any certificate, and the reasons of refusals |
+//! | [`certificates`] | certificates that the development authority would not issue |
+//! | [`proxy`] | a TCP proxy that records, and stops at a byte |
+//! | [`search`] | values searched for in files, bytes and the memory of processes |
+//! | [`trail`] | entries of audit logs |
+
+pub mod calls;
+pub mod certificates;
+pub mod departments;
+pub mod program;
+pub mod proxy;
+pub mod search;
+pub mod trail;
+pub mod world;

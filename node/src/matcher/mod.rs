@@ -65,10 +65,14 @@ impl Matcher {
     /// The project, if the caller is one of its owners.
     fn member(&self, caller: &Caller, project: &[u8]) -> Result<Membership, Fault> {
         let id = wire::project_id(project)?;
-        let manifest = self.store.manifest(&id)?.ok_or_else(Fault::no_project)?;
+        let Some(manifest) = self.store.manifest(&id)? else {
+            return Err(self.journal.deny(caller, None, Fault::no_project()));
+        };
         let project = Project::parse(&manifest)?;
         let party = wire::party(caller.identity().party())?;
-        project.owner(&party)?;
+        project
+            .owner(&party)
+            .map_err(|error| self.journal.deny(caller, Some(&id), error.into()))?;
         Ok(Membership { project, party })
     }
 

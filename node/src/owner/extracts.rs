@@ -95,12 +95,17 @@ impl Extracts for Owner {
 impl Owner {
     /// The project, if the caller may ask for its tables.
     fn asked(&self, caller: &Caller, project: &[u8]) -> Result<Project, Fault> {
-        let project = self.project(&wire::project_id(project)?)?;
+        let id = wire::project_id(project)?;
+        let Some(manifest) = self.store.manifest(&id)? else {
+            return Err(self.journal.deny(caller, None, Fault::no_project()));
+        };
+        let project = Project::parse(&manifest)?;
         let analyst = wire::party(caller.identity().party())?;
         if project.manifest.tables.analysts.contains(&analyst) {
             Ok(project)
         } else {
-            Err(Fault::no_project())
+            let fault = Fault::no_project();
+            Err(self.journal.deny(caller, Some(&id), fault))
         }
     }
 

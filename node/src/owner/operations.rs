@@ -173,7 +173,7 @@ impl Owner {
         if caller.identity().party() == self.settings.party.as_str() {
             Ok(caller)
         } else {
-            Err(denied())
+            Err(self.journal.deny(&caller, None, denied()))
         }
     }
 

@@ -1,0 +1,66 @@
+//! The `linkage` program under test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+
+/// Folders and files that the program is built from, below the workspace.
+const SOURCES: [&str; 4] = ["node", "linkage-core", "proto", "Cargo.lock"];
+
+/// The program of the profile that the tests were built with. It lies beside them; cargo is asked to
+/// build it if it is absent or older than its sources.
+///
+/// # Errors
+/// When it cannot be found or built.
+pub fn linkage() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = PROGRAM.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
+    found.as_deref().map_err(|error| anyhow!("{error}"))
+}
+
+fn locate() -> Result<PathBuf> {
+    // <target>/<profile>/deps/<test>
+    let test = std::env::current_exe()?;
+    let folder = test.ancestors().nth(2).context("no profile's folder")?;
+    let target = folder.parent().context("no target folder")?;
+    let profile = folder.file_name().and_then(|name| name.to_str());
+    let profile = match profile.context("no profile")? {
+        "debug" => "dev",
+        other => other,
+    };
+    let program = folder.join("linkage");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("no workspace")?;
+    let built = program.metadata().and_then(|file| file.modified()).ok();
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for source in SOURCES {
+        newest = newest.max(changed(&workspace.join(source))?);
+    }
+    if built.is_none_or(|built| built < newest) {
+        let status = Command::new(env!("CARGO"))
+            .current_dir(workspace)
+            .env("CARGO_TARGET_DIR", target)
+            .args(["build", "--quiet", "--profile", profile])
+            .args(["--package", "linkage-node", "--bin", "linkage"])
+            .status()?;
+        ensure!(status.success(), "cargo cannot build linkage: {status}");
+    }
+    ensure!(program.exists(), "{} does not exist", program.display());
+    Ok(program)
+}
+
+/// When the newest file at or below `path` was changed.
+fn changed(path: &Path) -> Result<SystemTime> {
+    if !path.is_dir() {
+        return Ok(path.metadata()?.modified()?);
+    }
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in path.read_dir()? {
+        newest = newest.max(changed(&entry?.path())?);
+    }
+    Ok(newest)
+}
