@@ -14,10 +14,12 @@
 //! | [`proxy`] | a TCP proxy that records, and stops at a byte |
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
 //! | [`trail`] | entries of audit logs |
+//! | [`matcher`] | a matcher that cheats |
 
 pub mod calls;
 pub mod certificates;
 pub mod departments;
+pub mod matcher;
 pub mod program;
 pub mod proxy;
 pub mod search;

@@ -195,7 +195,9 @@ impl Owner {
         })
     }
 
-    /// Waits until `count` items of a kind are there, and checks each one's signature.
+    /// Waits until `count` items of a kind are there, and checks that they are signed and of as many
+    /// owners: an owner's item shown twice would otherwise stand in for one that was kept back, and the
+    /// rest would agree on a key without that owner's contribution.
     async fn collect(
         &self,
         mailbox: &mut MailboxClient<Channel>,
@@ -203,7 +205,7 @@ impl Owner {
         kind: v1::ItemKind,
         count: u64,
         mut report: impl FnMut(u64),
-    ) -> Result<Vec<(PartyId, Vec<u8>)>, Fault> {
+    ) -> Result<BTreeMap<PartyId, Vec<u8>>, Fault> {
         let deadline = Instant::now() + PATIENCE;
         let me = self.settings.party.as_str();
         loop {
@@ -219,7 +221,7 @@ impl Owner {
                 .items;
             report(items.len() as u64);
             if items.len() as u64 >= count {
-                let mut checked = Vec::with_capacity(items.len());
+                let mut checked = BTreeMap::new();
                 for item in items {
                     let sender = wire::party(&item.sender)?;
                     let (purpose, signed) = match kind {
@@ -231,7 +233,14 @@ impl Owner {
                         _ => (Purpose::Commitment, item.body.to_vec()),
                     };
                     project.verify(&sender, purpose, &signed, &item.signature)?;
-                    checked.push((sender, item.body.to_vec()));
+                    checked.insert(sender, item.body.to_vec());
+                }
+                if checked.len() as u64 != count {
+                    return Err(Fault::new(
+                        Code::Aborted,
+                        "key.parties",
+                        "the mailbox did not show one item of each owner",
+                    ));
                 }
                 return Ok(checked);
             }

@@ -1,0 +1,195 @@
+//! A matcher that cheats: the real services over a database of its own, with one answer changed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use linkage_node::auditlog::AuditLog;
+use linkage_node::authz::{AuthzLayer, Table};
+use linkage_node::demo::cluster::{MATCHER, TRUST_DOMAIN};
+use linkage_node::identity::{Identity, Role};
+use linkage_node::journal::Journal;
+use linkage_node::limits::Limits;
+use linkage_node::matcher::Matcher;
+use linkage_node::pki::DevPki;
+use linkage_node::serve::MATCHER_RULES;
+use linkage_node::service::{ServeOptions, serve};
+use linkage_node::store::matcher::MatcherStore;
+use linkage_node::{entropy, tls};
+use linkage_proto::v1;
+use linkage_proto::v1::mailbox_server::{Mailbox, MailboxServer};
+use linkage_proto::v1::projects_server::ProjectsServer;
+use linkage_proto::v1::runs_server::{Runs, RunsServer};
+use linkage_proto::v1::uploads_server::UploadsServer;
+use ring::signature::Ed25519KeyPair;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use crate::certificates;
+
+/// Changes items of the mailbox before an owner is given them. It is told their kind.
+pub type ChangeItems = dyn Fn(v1::ItemKind, &mut Vec<v1::Item>) + Send + Sync;
+
+/// Changes an owner's positions before it is given them.
+pub type ChangePositions = dyn Fn(&mut Vec<v1::PositionsPart>) + Send + Sync;
+
+/// How a matcher cheats.
+#[derive(Clone, Default)]
+pub struct Cheat {
+    /// On the key agreement.
+    pub items: Option<Arc<ChangeItems>>,
+    /// On the outcome.
+    pub positions: Option<Arc<ChangePositions>>,
+}
+
+/// A cheating matcher within this process. Dropping it ends it.
+pub struct Cheater {
+    /// Where it listens.
+    pub address: String,
+    cheat: watch::Sender<Cheat>,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Cheater {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Cheater {
+    /// Starts one in the empty folder `dir`, under a matcher's certificate of this authority. It is
+    /// honest until it is told to cheat.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn start(dir: &Path, pki: &DevPki) -> Result<Self> {
+        let seed = entropy::secret()?;
+        let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
+            .map_err(|_| anyhow::anyhow!("no signing key"))?;
+        let log = AuditLog::open(
+            &dir.join("audit"),
+            signing,
+            "cheater",
+            jiff::Timestamp::now(),
+        )?;
+        let me = Identity::new(TRUST_DOMAIN, Role::Matcher, MATCHER)?;
+        let journal = Journal::new(log, me);
+        let uploads = dir.join("uploads");
+        std::fs::create_dir(&uploads)?;
+        let store = MatcherStore::open(&dir.join("matcher.db"))?;
+        let matcher = Matcher::new(store, uploads, journal.clone(), MATCHER.parse()?);
+
+        let (cheat, seen) = watch::channel(Cheat::default());
+        let cheating = Arc::new(Cheating {
+            matcher: Arc::clone(&matcher),
+            cheat: seen,
+        });
+        let routes = Routes::new(ProjectsServer::from_arc(Arc::clone(&matcher)))
+            .add_service(UploadsServer::from_arc(matcher))
+            .add_service(MailboxServer::from_arc(Arc::clone(&cheating)))
+            .add_service(RunsServer::from_arc(cheating));
+        let files = pki.issue(
+            Role::Matcher,
+            MATCHER,
+            &["127.0.0.1"],
+            certificates::today()?,
+        )?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let (keep, tls) = watch::channel(tls::server_config(&files)?);
+        let options = ServeOptions {
+            tls,
+            trust_domain: TRUST_DOMAIN.to_owned(),
+            limits: Limits::default(),
+            refusals: Arc::new(journal.clone()),
+            authz: AuthzLayer::new(Table::new(MATCHER_RULES)?, Arc::new(journal)),
+        };
+        let serving = tokio::spawn(async move {
+            // Ends with the task only; whoever calls it then hears of a lost connection.
+            let _ = serve(listener, options, routes, std::future::pending()).await;
+            drop(keep);
+        });
+        Ok(Self {
+            address,
+            cheat,
+            serving,
+        })
+    }
+
+    /// Cheats from now on like this and in no other way.
+    pub fn cheat(&self, cheat: Cheat) {
+        self.cheat.send_replace(cheat);
+    }
+}
+
+/// The services with changed answers.
+struct Cheating {
+    matcher: Arc<Matcher>,
+    cheat: watch::Receiver<Cheat>,
+}
+
+#[tonic::async_trait]
+impl Mailbox for Cheating {
+    async fn post(
+        &self,
+        request: Request<v1::PostRequest>,
+    ) -> Result<Response<v1::PostReply>, Status> {
+        self.matcher.post(request).await
+    }
+
+    async fn collect(
+        &self,
+        request: Request<v1::CollectRequest>,
+    ) -> Result<Response<v1::CollectReply>, Status> {
+        let kind = request.get_ref().kind();
+        let mut reply = self.matcher.collect(request).await?;
+        let change = self.cheat.borrow().items.clone();
+        if let Some(change) = change {
+            change(kind, &mut reply.get_mut().items);
+        }
+        Ok(reply)
+    }
+}
+
+#[tonic::async_trait]
+impl Runs for Cheating {
+    type StartStream = <Matcher as Runs>::StartStream;
+
+    async fn start(
+        &self,
+        request: Request<v1::StartRequest>,
+    ) -> Result<Response<Self::StartStream>, Status> {
+        self.matcher.start(request).await
+    }
+
+    type PositionsStream = ReceiverStream<Result<v1::PositionsPart, Status>>;
+
+    async fn positions(
+        &self,
+        request: Request<v1::PositionsRequest>,
+    ) -> Result<Response<Self::PositionsStream>, Status> {
+        let mut honest = self.matcher.positions(request).await?.into_inner();
+        let mut parts = vec![];
+        while let Some(part) = honest.next().await {
+            parts.push(part?);
+        }
+        let change = self.cheat.borrow().positions.clone();
+        if let Some(change) = change {
+            change(&mut parts);
+        }
+        let (sender, stream) = mpsc::channel(4);
+        tokio::spawn(async move {
+            for part in parts {
+                if sender.send(Ok(part)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}

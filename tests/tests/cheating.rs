@@ -1,0 +1,436 @@
+//! A matcher, an owner and an analyst that do not keep to the protocol: each change is refused by name,
+//! and honest work goes on afterwards.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use linkage_core::encode::Header;
+use linkage_core::extract::ExtractRequest;
+use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
+use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::project::{Project, Purpose};
+use linkage_core::schema::Schema;
+use linkage_node::demo::Rules;
+use linkage_node::identity::Role;
+use linkage_node::keyfile;
+use linkage_proto::v1;
+use linkage_proto::v1::extracts_client::ExtractsClient;
+use linkage_proto::v1::table_message::Message;
+use linkage_proto::v1::tables_client::TablesClient;
+use linkage_proto::v1::uploads_client::UploadsClient;
+use linkage_tests::departments::SCHEMA;
+use linkage_tests::matcher::{ChangeItems, ChangePositions, Cheat, Cheater};
+use linkage_tests::world::{Act, World, perform, reason};
+use linkage_tests::{calls, certificates};
+use ring::signature::Ed25519KeyPair;
+use tonic::transport::Channel;
+
+const RECORDS: u64 = 200;
+
+const SQL: &str = "SELECT credit.grade, health.chronic, count(*) FROM persons GROUP BY 1, 2";
+
+/// A world whose owners all reach a cheating matcher.
+async fn cheated(seed: u64) -> Result<(World, Cheater)> {
+    let (mut world, _) = World::of_departments(RECORDS, seed)?;
+    let dir = world.cluster.dir().join("cheater");
+    fs::create_dir(&dir)?;
+    let cheater = Cheater::start(&dir, world.cluster.pki()).await?;
+    for party in world.owners.clone() {
+        world.redirect_matcher(&party, &cheater.address)?;
+    }
+    Ok((world, cheater))
+}
+
+/// What every owner's part ends with when all take part at once.
+async fn reasons(world: &World, act: Act, project: ProjectId) -> Result<Vec<String>> {
+    let mut acting = vec![];
+    for party in &world.owners {
+        let (client, party) = (world.operator(party)?, party.clone());
+        acting.push(tokio::spawn(async move {
+            perform(&client, &party, act, project).await
+        }));
+    }
+    let mut reasons = vec![];
+    for acting in acting {
+        reasons.push(match acting.await? {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => reason(&error),
+        });
+    }
+    Ok(reasons)
+}
+
+/// A change of the items of one kind.
+fn items(
+    kind: v1::ItemKind,
+    change: impl Fn(&mut Vec<v1::Item>) + Send + Sync + 'static,
+) -> Arc<ChangeItems> {
+    Arc::new(move |of, items| {
+        // Before all have posted there is nothing to wait for but the rest.
+        let count = if kind == v1::ItemKind::Sealed { 2 } else { 3 };
+        if of == kind && items.len() == count {
+            change(items);
+        }
+    })
+}
+
+fn flip_body(items: &mut [v1::Item]) {
+    if let Some(item) = items.first_mut() {
+        let mut body = item.body.to_vec();
+        body.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+        item.body = body.into();
+    }
+}
+
+/// Puts the first item's sender over the second's content.
+fn steal_name(items: &mut [v1::Item]) {
+    if let [first, second, ..] = items {
+        second.sender.clone_from(&first.sender);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matcher_cannot_touch_the_key_agreement() -> Result<()> {
+    let (world, cheater) = cheated(21).await?;
+    let (kept, project) = (
+        world.agreed(&Rules::default()).await?,
+        world.agreed(&Rules::default()).await?,
+    );
+    // Genuine items of another project of the same owners, to be replayed.
+    let replayed = Arc::new(std::sync::Mutex::new(vec![]));
+    let keep = Arc::clone(&replayed);
+    cheater.cheat(Cheat {
+        items: Some(items(v1::ItemKind::Commitment, move |items| {
+            if let Ok(mut kept) = keep.lock() {
+                kept.clone_from(items);
+            }
+        })),
+        ..Cheat::default()
+    });
+    world.all(Act::AgreeKey, kept).await?;
+    ensure!(replayed.lock().is_ok_and(|items| items.len() == 3));
+
+    let replay = move |items: &mut Vec<v1::Item>| {
+        if let Ok(kept) = replayed.lock() {
+            items.clone_from(&kept);
+        }
+    };
+    let repeat = |items: &mut Vec<v1::Item>| {
+        if let [first, .., last] = items.as_mut_slice() {
+            last.clone_from(first);
+        }
+    };
+    let signature = |items: &mut Vec<v1::Item>| {
+        if let [first, second, ..] = items.as_mut_slice() {
+            std::mem::swap(&mut first.signature, &mut second.signature);
+        }
+    };
+    let outsider = |items: &mut Vec<v1::Item>| {
+        if let Some(item) = items.first_mut() {
+            "nobody".clone_into(&mut item.sender);
+        }
+    };
+    use v1::ItemKind::{Commitment, KeyCheck, Sealed};
+    let cheats = [
+        (
+            items(Commitment, |items| flip_body(items)),
+            "project.signature",
+        ),
+        (items(Commitment, signature), "project.signature"),
+        (
+            items(Commitment, |items| steal_name(items)),
+            "project.signature",
+        ),
+        (items(Commitment, replay), "project.signature"),
+        (items(Commitment, outsider), "project.unknown"),
+        (items(Commitment, repeat), "key.parties"),
+        (items(Sealed, |items| flip_body(items)), "project.signature"),
+        (
+            items(Sealed, |items| steal_name(items)),
+            "project.signature",
+        ),
+        (items(Sealed, repeat), "key.parties"),
+        (
+            items(KeyCheck, |items| flip_body(items)),
+            "project.signature",
+        ),
+        (
+            items(KeyCheck, |items| steal_name(items)),
+            "project.signature",
+        ),
+        (items(KeyCheck, repeat), "key.parties"),
+    ];
+    let key_file = |party: &PartyId| -> PathBuf {
+        let keys = world.data_dir(party).join("keys");
+        keys.join(format!("{project}.key"))
+    };
+    for (at, (change, expected)) in cheats.into_iter().enumerate() {
+        cheater.cheat(Cheat {
+            items: Some(change),
+            ..Cheat::default()
+        });
+        let found = reasons(&world, Act::AgreeKey, project).await?;
+        assert!(
+            found.iter().all(|reason| reason == expected),
+            "cheat {at}: {found:?}"
+        );
+        for party in &world.owners {
+            assert!(!key_file(party).exists(), "cheat {at}: {party}");
+        }
+    }
+    // To one pair of owners the third's part is kept back throughout, and another's shown twice.
+    let left_out = world.owner(2)?;
+    let pair = move |_: v1::ItemKind, items: &mut Vec<v1::Item>| {
+        items.retain(|item| item.sender != left_out.as_str());
+        items.extend(items.last().cloned());
+    };
+    cheater.cheat(Cheat {
+        items: Some(Arc::new(pair)),
+        ..Cheat::default()
+    });
+    let found = reasons(&world, Act::AgreeKey, project).await?;
+    assert!(
+        found.iter().all(|reason| reason == "key.parties"),
+        "{found:?}"
+    );
+    assert!(!world.owners.iter().any(|party| key_file(party).exists()));
+
+    cheater.cheat(Cheat::default());
+    world.all(Act::AgreeKey, project).await?;
+    assert!(world.owners.iter().all(|party| key_file(party).exists()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matcher_cannot_deliver_impossible_positions() -> Result<()> {
+    let (world, cheater) = cheated(22).await?;
+    let project = world.keyed(&Rules::default()).await?;
+    world.all(Act::Upload, project).await?;
+    let owner = world.owner(0)?;
+    world.act(Act::StartRun, &owner, project).await?;
+
+    type Change = fn(&mut v1::PositionsPart);
+    let in_one_part: [(&str, Change); 5] = [
+        ("repeats", |part| part.positions[0] = part.positions[1]),
+        ("beyond the range", |part| part.positions[0] = part.range),
+        ("too few", |part| part.positions.truncate(199)),
+        ("too many", |part| {
+            let unused = (0..part.range).find(|free| !part.positions.contains(free));
+            part.positions.extend(unused);
+        }),
+        ("a gap", |part| part.first_row = 1),
+    ];
+    let mut cheats: Vec<(&str, Arc<ChangePositions>)> = vec![];
+    for (what, change) in in_one_part {
+        let change = move |parts: &mut Vec<v1::PositionsPart>| {
+            parts.iter_mut().take(1).for_each(change);
+        };
+        cheats.push((what, Arc::new(change)));
+    }
+    // Halves of two runs.
+    let halves = |parts: &mut Vec<v1::PositionsPart>| {
+        let Some(mut rest) = parts.first().cloned() else {
+            return;
+        };
+        parts[0].positions.truncate(100);
+        rest.positions.drain(..100);
+        rest.first_row = 100;
+        rest.run = vec![9; 16].into();
+        parts.push(rest);
+    };
+    cheats.push(("halves of two runs", Arc::new(halves)));
+    for (what, positions) in cheats {
+        cheater.cheat(Cheat {
+            positions: Some(positions),
+            ..Cheat::default()
+        });
+        let Err(error) = world.act(Act::FetchPositions, &owner, project).await else {
+            bail!("{what}: accepted");
+        };
+        assert_eq!(reason(&error), "request.malformed", "{what}");
+        assert!(
+            world.owner_store(&owner)?.positions(&project)?.is_none(),
+            "{what}"
+        );
+    }
+    cheater.cheat(Cheat::default());
+    world.all(Act::FetchPositions, project).await?;
+    Ok(())
+}
+
+async fn channel(world: &World, role: Role, party: &str, at: &PartyId) -> Result<Channel> {
+    let validity = certificates::today()?;
+    let files = world.cluster.pki().issue(role, party, &[], validity)?;
+    Ok(calls::connect_as(&files, world.node(at)?).await??)
+}
+
+/// An honest opening of [`SQL`]'s table, as the encrypting owner would send it.
+fn opening(world: &World, project: ProjectId, name: [u8; 16]) -> Result<v1::TableOpening> {
+    let schema = Schema::parse(SCHEMA)?;
+    let entry = |party: &str, attribute: &str| {
+        let found = schema.attributes.iter().find(|a| a.name == attribute);
+        found.map(|found| CatalogueEntry {
+            party: party.to_owned(),
+            attribute: attribute.to_owned(),
+            title: None,
+            values: found.values.clone(),
+        })
+    };
+    let entries = [entry("credit", "grade"), entry("health", "chronic")];
+    let catalogue = Catalogue::new(entries.into_iter().flatten().collect())?;
+    let request = ExtractRequest::parse(SQL, &catalogue);
+    let request = request.map_err(|refusal| anyhow::anyhow!(refusal.render()))?;
+    let positions = world.positions(&"health".parse()?, project)?;
+    Ok(v1::TableOpening {
+        project: project.as_bytes().to_vec().into(),
+        request: name.to_vec().into(),
+        request_digest: request.digest().to_vec().into(),
+        run: positions.run.to_vec().into(),
+        nonce: vec![5; 32].into(),
+        positions: positions.range,
+        rows: 4,
+        columns: 4,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_answers_only_the_table_it_was_asked_for() -> Result<()> {
+    let (world, _) = World::of_departments(RECORDS, 23)?;
+    let project = world.linked(&Rules::default()).await?;
+    let health: PartyId = "health".parse()?;
+    let analyst = channel(&world, Role::Analyst, "policy-lab", &health).await?;
+    let credit = channel(&world, Role::Owner, "credit", &health).await?;
+    let third = channel(&world, Role::Owner, "social-security", &health).await?;
+
+    type Change = fn(&mut v1::TableOpening);
+    let cases: [(&str, &Channel, Change); 7] = [
+        ("the very table", &credit, |_| {}),
+        ("another owner", &third, |_| {}),
+        ("another question", &credit, |o| {
+            o.request_digest = vec![1; 32].into()
+        }),
+        ("another run", &credit, |o| o.run = vec![1; 16].into()),
+        ("another project", &credit, |o| {
+            o.project = vec![1; 32].into()
+        }),
+        ("other positions", &credit, |o| o.positions += 1),
+        ("another shape", &credit, |o| o.rows = 2),
+    ];
+    for (number, (what, caller, change)) in (0..).zip(cases) {
+        let name = [number; 16];
+        let request = v1::AnswerRequest {
+            project: project.as_bytes().to_vec().into(),
+            sql: SQL.to_owned(),
+            request: name.to_vec().into(),
+        };
+        let mut extracts = ExtractsClient::new(analyst.clone());
+        let asked = tokio::spawn(async move { extracts.answer(request).await });
+
+        let mut opening = opening(&world, project, name)?;
+        change(&mut opening);
+        let message = v1::TableMessage {
+            message: Some(Message::Opening(opening)),
+        };
+        let mut tables = TablesClient::new(caller.clone());
+        let answer = tables.compute(tokio_stream::once(message)).await;
+        let expected = if number == 0 {
+            let first = answer?.into_inner().message().await?;
+            let first = first.and_then(|message| message.message);
+            assert!(matches!(first, Some(Message::Nonce(_))), "{what}");
+            // Nothing follows the opening: the table comes to no end.
+            "extract.other"
+        } else {
+            assert_eq!(calls::refusal(answer)?, "extract.differs", "{what}");
+            "extract.differs"
+        };
+        assert_eq!(calls::refusal(asked.await?)?, expected, "{what}");
+    }
+    world.analyst()?.extract(&project, SQL).await?;
+    Ok(())
+}
+
+/// An owner's signing key, as a dishonest owner would use it.
+fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
+    let node = world.data_dir(party);
+    let node = node.parent().context("no folder")?;
+    let seed = keyfile::read(&node.join("signing.key"))?;
+    let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
+    key.map_err(|_| anyhow::anyhow!("no signing key"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_do_not_belong_are_refused() -> Result<()> {
+    let (world, _) = World::of_departments(RECORDS, 24)?;
+    let id = world.keyed(&Rules::default()).await?;
+    let (credit, health): (PartyId, PartyId) = ("credit".parse()?, "health".parse()?);
+    world.act(Act::Upload, &health, id).await?;
+
+    let manifest = world.matcher_store()?.manifest(&id)?;
+    let project = Project::parse(&manifest.context("no manifest")?)?;
+    let key = signing_key(&world, &credit)?;
+    let theirs = fs::read(world.outbox(&health, id))?;
+    let header = Header::from_bytes(theirs.get(..Header::BYTES).context("short")?)?;
+    let matcher = World::matcher_party()?;
+    let channel = channel(&world, Role::Owner, "credit", &matcher).await?;
+    let mut uploads = UploadsClient::new(channel);
+    let begin = |header: &Header, digest: [u8; 32]| v1::BeginRequest {
+        project: id.as_bytes().to_vec().into(),
+        header: header.to_bytes().into(),
+        digest: digest.to_vec().into(),
+        chunk_bytes: u32::try_from(header.layout().row_bytes()).unwrap_or(u32::MAX),
+        signature: project.sign(&key, Purpose::Batch, &digest).into(),
+    };
+
+    let (mut foreign, mut schema, mut bits, mut keyed) = (
+        header.clone(),
+        header.clone(),
+        header.clone(),
+        header.clone(),
+    );
+    foreign.project = [1; 32];
+    schema.schema = [1; 32];
+    bits.token_bits = 512;
+    keyed.key.0 = [1; 8];
+    let mut forged = begin(&header, [3; 32]);
+    forged.digest = vec![4; 32].into();
+    let stolen = v1::BeginRequest {
+        signature: project
+            .sign(&signing_key(&world, &health)?, Purpose::Batch, &[3; 32])
+            .into(),
+        ..begin(&header, [3; 32])
+    };
+    for (what, request, expected) in [
+        ("another project", begin(&foreign, [3; 32]), "upload.schema"),
+        ("another schema", begin(&schema, [3; 32]), "upload.schema"),
+        ("another length", begin(&bits, [3; 32]), "upload.schema"),
+        ("another key", begin(&keyed, [3; 32]), "upload.batch"),
+        ("a forged signature", forged, "project.signature"),
+        ("another's signature", stolen, "project.signature"),
+    ] {
+        let reply = uploads.begin(request).await;
+        assert_eq!(calls::refusal(reply)?, expected, "{what}");
+    }
+
+    // Another owner's upload can be neither added to nor sealed.
+    let other = world.matcher_store()?.uploads(&id)?;
+    let other = other.first().context("no upload")?.id.to_vec();
+    let seal = v1::SealRequest {
+        upload: other.clone().into(),
+    };
+    assert_eq!(calls::refusal(uploads.seal(seal).await)?, "upload.unknown");
+    let chunk = v1::Chunk {
+        upload: other.into(),
+        ..v1::Chunk::default()
+    };
+    let put = uploads.put(tokio_stream::once(chunk)).await;
+    assert_eq!(calls::refusal(put)?, "upload.unknown");
+
+    world.act(Act::Upload, &credit, id).await?;
+    let again = uploads.begin(begin(&header, [3; 32])).await;
+    assert_eq!(calls::refusal(again)?, "upload.other");
+    world.all(Act::Upload, id).await?;
+    world.act(Act::StartRun, &credit, id).await?;
+    Ok(())
+}
