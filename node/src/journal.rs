@@ -81,8 +81,9 @@ impl Journal {
         }
     }
 
-    /// Writes that a caller was denied what it asked for, by other rules than the table of roles, and
-    /// gives the fault back. `project` is one that exists: what else a caller named is its own words.
+    /// Writes that a caller was denied what it asked for, by other rules than the table of roles,
+    /// and gives the fault back. `project` is one that exists: what else a caller named is its own
+    /// words.
     pub fn deny(&self, caller: &Caller, project: Option<&ProjectId>, fault: Fault) -> Fault {
         let mut event = self
             .act_of(caller, Action::AuthzDenied, caller.procedure())

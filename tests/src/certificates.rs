@@ -34,7 +34,8 @@ pub fn hours(from: i64, until: i64) -> Result<Validity> {
     Ok(Validity::between(after(from), after(until))?)
 }
 
-/// A client's certificate of the authority in `pki` that bears this URI, in the new folder `folder`.
+/// A client's certificate of the authority in `pki` that bears this URI, in the new folder
+/// `folder`.
 ///
 /// # Errors
 /// When it cannot be made.

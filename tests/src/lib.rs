@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: real processes of the `linkage` program, a project taken through
-//! its steps, and the means to look at what each party holds.
+//! What the end-to-end tests share: real processes of the `linkage` program, a project taken
+//! through its steps, and the means to look at what each party holds.
 //!
 //! One test binary per theme lies in `tests/`. Every test starts its own nodes, with its own
 //! certificates, in a folder that goes away with them.

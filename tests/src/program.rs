@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 /// Folders and files that the program is built from, below the workspace.
 const SOURCES: [&str; 4] = ["node", "linkage-core", "proto", "Cargo.lock"];
 
-/// The program of the profile that the tests were built with. It lies beside them; cargo is asked to
-/// build it if it is absent or older than its sources.
+/// The program of the profile that the tests were built with. It lies beside them; cargo is asked
+/// to build it if it is absent or older than its sources.
 ///
 /// # Errors
 /// When it cannot be found or built.

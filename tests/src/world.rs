@@ -21,8 +21,8 @@ use tempfile::TempDir;
 use crate::departments::{DATASET, Departments, SCHEMA};
 use crate::program;
 
-/// The purpose in every manifest: words that the matcher is given in the clear, and that a search of
-/// its files must therefore find.
+/// The purpose in every manifest: words that the matcher is given in the clear, and that a search
+/// of its files must therefore find.
 pub const PURPOSE: &str = "purpose-known-to-every-party";
 
 /// A matcher and owners as real processes. Dropping it stops them and removes their files.

@@ -1,5 +1,5 @@
-//! A matcher, an owner and an analyst that do not keep to the protocol: each change is refused by name,
-//! and honest work goes on afterwards.
+//! A matcher, an owner and an analyst that do not keep to the protocol: each change is refused by
+//! name, and honest work goes on afterwards.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{Project, Purpose};
+use linkage_core::schema::Entity;
 use linkage_core::schema::Schema;
 use linkage_node::demo::Rules;
 use linkage_node::identity::Role;
@@ -279,7 +280,7 @@ fn opening(world: &World, project: ProjectId, name: [u8; 16]) -> Result<v1::Tabl
         })
     };
     let entries = [entry("credit", "grade"), entry("health", "chronic")];
-    let catalogue = Catalogue::new(entries.into_iter().flatten().collect())?;
+    let catalogue = Catalogue::new(Entity::Persons, entries.into_iter().flatten().collect())?;
     let request = ExtractRequest::parse(SQL, &catalogue);
     let request = request.map_err(|refusal| anyhow::anyhow!(refusal.render()))?;
     let positions = world.positions(&"health".parse()?, project)?;

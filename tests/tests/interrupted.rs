@@ -1,5 +1,5 @@
-//! Power cuts and meddling: what was acknowledged survives, what was cut off goes on where it stood,
-//! and a node that finds its state changed does not start.
+//! Power cuts and meddling: what was acknowledged survives, what was cut off goes on where it
+//! stood, and a node that finds its state changed does not start.
 
 use std::fs;
 use std::path::Path;

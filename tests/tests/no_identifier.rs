@@ -1,5 +1,6 @@
-//! Nothing of an owner's file reaches anyone else: distinctive values in every column, in good rows and
-//! bad, are searched for in all that the other parties store, log, hold in memory or see on the wire.
+//! Nothing of an owner's file reaches anyone else: distinctive values in every column, in good rows
+//! and bad, are searched for in all that the other parties store, log, hold in memory or see on the
+//! wire.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -30,7 +31,8 @@ struct Marked {
     values: Vec<Vec<u8>>,
 }
 
-/// A record whose every value is distinctive, and the same person's at every owner, so that they link.
+/// A record whose every value is distinctive, and the same person's at every owner, so that they
+/// link.
 fn record(owner: char, person: u32) -> [String; 8] {
     // Han characters and digits by number: no two persons share a name, number or address.
     let han = |at: u32| char::from_u32(0x4e00 + at * 37 % 20_000).unwrap_or('零');

@@ -20,9 +20,9 @@ use linkage_tests::world::{Act, World, reason};
 use linkage_tests::{calls, certificates, trail};
 use tonic::transport::Channel;
 
-/// Epsilon 1 per owner: each cell carries two discrete Laplace shares of scale 1. Their sum exceeds y
-/// in absolute value with probability exp(-y) (2 + y) / 2; for y = 30 that is 1.5e-12, below 1e-10 for
-/// all cells of this file together. One more for rounding.
+/// Epsilon 1 per owner: each cell carries two discrete Laplace shares of scale 1. Their sum exceeds
+/// y in absolute value with probability exp(-y) (2 + y) / 2; for y = 30 that is 1.5e-12, below
+/// 1e-10 for all cells of this file together. One more for rounding.
 const NOISE_MAX: i64 = 31;
 
 /// Two tables: the third request finds the budget used up.

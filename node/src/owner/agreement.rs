@@ -195,9 +195,9 @@ impl Owner {
         })
     }
 
-    /// Waits until `count` items of a kind are there, and checks that they are signed and of as many
-    /// owners: an owner's item shown twice would otherwise stand in for one that was kept back, and the
-    /// rest would agree on a key without that owner's contribution.
+    /// Waits until `count` items of a kind are there, and checks that they are signed and of as
+    /// many owners: an owner's item shown twice would otherwise stand in for one that was kept
+    /// back, and the rest would agree on a key without that owner's contribution.
     async fn collect(
         &self,
         mailbox: &mut MailboxClient<Channel>,

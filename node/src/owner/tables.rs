@@ -141,7 +141,8 @@ impl Owner {
                 Ok(reply(Share::PhaseShare(share.into()), sent, received))
             }
             Part::Computing => {
-                // Dropped with this call, also when the analyst goes away: nothing waits for nobody.
+                // Dropped with this call, also when the analyst goes away: nothing waits for
+                // nobody.
                 let _expectation = Expectation {
                     waiting: &self.waiting,
                     name: table.name,
