@@ -14,7 +14,7 @@
 //! | run | [`run`] | batches of all owners -> clusters and a report | matcher | |
 //! | deliver | [`linkmap`] | -> a fresh random position for every record | matcher -> owners | nothing about links |
 //! | ask | [`extract`] | request text -> checked request | analyst, owners | the question |
-//! | protect | [`disclosure`] | noised cells -> [`disclosure::ReleasedTable`] | owners, analyst | the released table |
+//! | protect | [`disclosure`] | noised cells -> [`disclosure::release::ReleasedTable`] | owners, analyst | the released table |
 //! | account | [`audit`] | every act -> hash-chained log | all | counts, digests |
 //! | judge | [`quality`] | links, truth -> precision, recall, F1 | whoever holds the truth | |
 //!

@@ -1,8 +1,12 @@
 //! Pairs that share a link key or a block key, by a sort-merge join per rule.
 //!
-//! Most keys of one owner occur at no other owner. A Bloom filter over the smaller side's keys can
-//! drop them before anything is sorted; the bench `candidates` times the join with it and without.
-//! The filter never leaves the process and its seed is fixed: the keys are keyed tags already.
+//! A join holds the keys of both sides in memory, and all rules run at once. Most keys of one owner
+//! occur at no other owner, so on large inputs a Bloom filter over the smaller side's keys (1.2
+//! bytes each) keeps those of the larger side (16 to 32 bytes each) from being collected at all. It
+//! costs time: see the bench `candidates`. The filter never leaves the process and its seed is
+//! fixed: the keys are keyed tags already.
+
+use std::hash::Hash;
 
 use bloomfilter::Bloom;
 use rayon::prelude::*;
@@ -32,12 +36,10 @@ pub(super) fn find(
     let joined: Vec<(Vec<u64>, RuleCount)> = (0..rules)
         .into_par_iter()
         .map(|rule| {
-            let entries = |batch: &Batch| entries(batch, |row| batch.block_key(row, rule));
+            let key = |batch: &Batch, row: usize| batch.block_key(row, rule);
             join(
-                entries(a),
-                entries(b),
+                collect(a, b, key, side, prefilter),
                 side,
-                prefilter,
                 settings.block_pairs_max,
             )
         })
@@ -86,10 +88,10 @@ pub(super) fn link_pairs(
     let mut linked: Vec<(u32, u32, u8)> = (0..a.header().link_keys)
         .into_par_iter()
         .flat_map_iter(|rule| {
-            let entries =
-                |batch: &Batch| entries(batch, |row| batch.link_key(row, usize::from(rule)));
+            let key = |batch: &Batch, row: usize| batch.link_key(row, usize::from(rule));
+            let entries = collect(a, b, key, side, prefilter);
             // A link key shared by more records than this is no identifier but a default value.
-            let (pairs, _) = join(entries(a), entries(b), side, prefilter, LINK_PAIRS_MAX);
+            let (pairs, _) = join(entries, side, LINK_PAIRS_MAX);
             pairs.into_iter().map(move |pair| {
                 let (a, b) = unpack(pair);
                 (a, b, rule)
@@ -118,27 +120,50 @@ fn mark_linked(pairs: &mut [ScoredPair], linked: &[(u32, u32, u8)]) {
     }
 }
 
-fn entries<K>(batch: &Batch, key: impl Fn(usize) -> Option<K>) -> Vec<Entry<K>> {
-    (0..batch.len())
-        .filter_map(|row| Some((key(row)?, u32::try_from(row).ok()?)))
-        .collect()
+/// Both sides' keys and rows; with the pre-filter, of the larger side only those that the smaller
+/// side may have too.
+fn collect<K: Hash>(
+    a: &Batch,
+    b: &Batch,
+    key: impl Fn(&Batch, usize) -> Option<K>,
+    side: Side,
+    prefilter: Prefilter,
+) -> (Vec<Entry<K>>, Vec<Entry<K>>) {
+    let entries = |batch: &Batch, shared: Option<&Bloom<K>>| -> Vec<Entry<K>> {
+        let keyed =
+            (0..batch.len()).filter_map(|row| Some((key(batch, row)?, u32::try_from(row).ok()?)));
+        match shared {
+            Some(filter) => keyed.filter(|(key, _)| filter.check(key)).collect(),
+            None => keyed.collect(),
+        }
+    };
+    let filtered = side == Side::Across && prefilter == Prefilter::Bloom;
+    let (smaller, larger) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let small = entries(smaller, None);
+    let filter = filtered.then(|| filter(&small)).flatten();
+    let large = entries(larger, filter.as_ref());
+    if a.len() <= b.len() {
+        (small, large)
+    } else {
+        (large, small)
+    }
+}
+
+/// A filter over the keys of `entries`; none for sizes that the filter cannot have.
+fn filter<K: Hash>(entries: &[Entry<K>]) -> Option<Bloom<K>> {
+    let count = entries.len().max(1);
+    let made = Bloom::new_for_fp_rate_with_seed(count, FALSE_POSITIVE_RATE, &FILTER_SEED);
+    let mut filter = made.ok()?;
+    entries.iter().for_each(|(key, _)| filter.set(key));
+    Some(filter)
 }
 
 /// Joins two columns of keys. Within one owner's records each pair comes once and none with itself.
-fn join<K: Ord + Copy + Send + std::hash::Hash>(
-    mut a: Vec<Entry<K>>,
-    mut b: Vec<Entry<K>>,
+fn join<K: Ord + Copy>(
+    (mut a, mut b): (Vec<Entry<K>>, Vec<Entry<K>>),
     side: Side,
-    prefilter: Prefilter,
     pairs_max: u64,
 ) -> (Vec<u64>, RuleCount) {
-    if side == Side::Across && prefilter == Prefilter::Bloom {
-        if a.len() <= b.len() {
-            keep_shared(&a, &mut b);
-        } else {
-            keep_shared(&b, &mut a);
-        }
-    }
     a.sort_unstable();
     b.sort_unstable();
     let (mut pairs, mut count) = (Vec::new(), RuleCount::default());
@@ -165,17 +190,6 @@ fn join<K: Ord + Copy + Send + std::hash::Hash>(
     }
     count.pairs = pairs.len() as u64;
     (pairs, count)
-}
-
-/// Drops entries of `larger` whose key is certainly not in `smaller`.
-fn keep_shared<K: std::hash::Hash>(smaller: &[Entry<K>], larger: &mut Vec<Entry<K>>) {
-    let Ok(mut filter) =
-        Bloom::new_for_fp_rate_with_seed(smaller.len().max(1), FALSE_POSITIVE_RATE, &FILTER_SEED)
-    else {
-        return;
-    };
-    smaller.iter().for_each(|(key, _)| filter.set(key));
-    larger.retain(|(key, _)| filter.check(key));
 }
 
 fn skip_below<K: Ord + Copy>(entries: &[Entry<K>], key: K) -> &[Entry<K>] {

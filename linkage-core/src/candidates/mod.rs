@@ -71,14 +71,18 @@ pub(crate) enum Side {
     Within,
 }
 
-/// What drops keys that the other side lacks before a join sorts them. The pairs are the same.
+/// What keeps keys that the other side lacks out of a join. The pairs are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefilter {
-    /// Nothing: all keys are sorted.
+    /// Nothing: all keys are collected and sorted. Faster.
     Off,
-    /// A Bloom filter over the smaller side's keys.
+    /// A Bloom filter over the smaller side's keys. Smaller.
     Bloom,
 }
+
+/// Rows of the larger side from which memory counts for more than time: a join's keys then take 16
+/// to 32 MB a rule and side.
+const PREFILTER_ROWS_MIN: usize = 1_000_000;
 
 /// Candidate pairs across two owners' batches.
 pub fn across(a: &Batch, b: &Batch, settings: &CandidateSettings) -> Candidates {
@@ -106,7 +110,13 @@ fn find(a: &Batch, b: &Batch, settings: &CandidateSettings, side: Side) -> Candi
     if pairs <= settings.all_pairs_max {
         exhaustive::find(a, b, side)
     } else {
-        keyed::find(a, b, settings, side, Prefilter::Bloom)
+        let large = a.len().max(b.len()) >= PREFILTER_ROWS_MIN;
+        let prefilter = if large {
+            Prefilter::Bloom
+        } else {
+            Prefilter::Off
+        };
+        keyed::find(a, b, settings, side, prefilter)
     }
 }
 

@@ -14,7 +14,7 @@ pub use model::{
     LinkKey, Part, Profile, Schema, Take, TokenSettings, UnknownEntity,
 };
 
-/// Largest schema file, in bytes. A schema with the 60 fields that [`check`] allows takes under
+/// Largest schema file, in bytes. A schema with the 60 fields that are allowed takes under
 /// 20 KiB; the bound keeps a wrong file (a data set, say) from being read as one.
 pub const BYTES_MAX: usize = 256 * 1024;
 

@@ -29,7 +29,7 @@ Example:
   linkage extract submit --as analyst.toml 06b57428... \\
     \"SELECT credit.grade, health.chronic, count(*) FROM persons GROUP BY 1, 2\"")]
 pub struct Submit {
-    /// The analyst's configuration: trust_domain, tls, and every owner's node as [[owner]]
+    /// The analyst's configuration: trust_domain, tls, and every owner's node as `[[owner]]`
     #[arg(long = "as", value_name = "FILE")]
     config: PathBuf,
     /// The project's identity

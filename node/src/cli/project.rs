@@ -18,7 +18,7 @@ use super::{progress, runtime};
 /// How an operator reaches the own node.
 #[derive(Debug, Args)]
 pub struct As {
-    /// The operator's configuration: trust_domain, tls, and the own node as the only [[owner]]
+    /// The operator's configuration: trust_domain, tls, and the own node as the only `[[owner]]`
     #[arg(long = "as", value_name = "FILE")]
     config: PathBuf,
 }

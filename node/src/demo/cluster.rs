@@ -267,6 +267,17 @@ impl Cluster {
 
     /// Asks every node to stop, waits, kills what remains.
     pub fn stop(&mut self) {
+        use tokio::runtime::{Handle, RuntimeFlavor};
+        // Nodes wait for their clients' farewells: those of this process must go on meanwhile.
+        let within = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        if matches!(within, Ok(RuntimeFlavor::MultiThread)) {
+            tokio::task::block_in_place(|| self.stop_nodes());
+        } else {
+            self.stop_nodes();
+        }
+    }
+
+    fn stop_nodes(&mut self) {
         for node in &self.nodes {
             node.signal(Signal::SIGTERM);
         }

@@ -1,7 +1,7 @@
 //! The matcher's services: projects, mailbox, uploads, runs.
 //!
 //! The matcher holds tokens and the link map, never a key or an identifier. Each call is let in by
-//! role (the authorisation table) and then by membership: [`Matcher::member`] gives a project only
+//! role (the authorisation table) and then by membership: `Matcher::member` gives a project only
 //! to the owners that its manifest names, and tells an absent project from a foreign one by
 //! nothing.
 
@@ -38,7 +38,7 @@ pub struct Matcher {
     running: tokio::sync::Mutex<()>,
 }
 
-/// A project seen by one of its owners; made by [`Matcher::member`] alone.
+/// A project seen by one of its owners; made by `Matcher::member` alone.
 struct Membership {
     project: Project,
     party: PartyId,
