@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 /// Folders and files that the program is built from, below the workspace.
 const SOURCES: [&str; 4] = ["node", "linkage-core", "proto", "Cargo.lock"];
 
-/// The program of the profile that the tests were built with. It lies beside them; cargo is asked
-/// to build it if it is absent or older than its sources.
+/// The program of the profile that the tests were built with. It lies beside them, made anew by
+/// `cargo test --workspace`; where only this package's tests are run, cargo is asked to build it if
+/// it is absent, and a word is said if it may be out of date.
 ///
 /// # Errors
 /// When it cannot be found or built.
@@ -21,6 +22,7 @@ pub fn linkage() -> Result<&'static Path> {
     found.as_deref().map_err(|error| anyhow!("{error}"))
 }
 
+#[allow(clippy::print_stderr, reason = "whoever runs tests on an old program must be told")]
 fn locate() -> Result<PathBuf> {
     // <target>/<profile>/deps/<test>
     let test = std::env::current_exe()?;
@@ -36,18 +38,28 @@ fn locate() -> Result<PathBuf> {
         .parent()
         .context("no workspace")?;
     let built = program.metadata().and_then(|file| file.modified()).ok();
-    let mut newest = SystemTime::UNIX_EPOCH;
-    for source in SOURCES {
-        newest = newest.max(changed(&workspace.join(source))?);
-    }
-    if built.is_none_or(|built| built < newest) {
-        let status = Command::new(env!("CARGO"))
-            .current_dir(workspace)
-            .env("CARGO_TARGET_DIR", target)
-            .args(["build", "--quiet", "--profile", profile])
-            .args(["--package", "linkage-node", "--bin", "linkage"])
-            .status()?;
-        ensure!(status.success(), "cargo cannot build linkage: {status}");
+    match built {
+        Some(built) => {
+            let changed = SOURCES
+                .iter()
+                .map(|source| changed(&workspace.join(source)));
+            if changed
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .any(|changed| changed > built)
+            {
+                eprintln!("linkage is older than a source; `cargo test --workspace` renews it");
+            }
+        }
+        None => {
+            let status = Command::new(env!("CARGO"))
+                .current_dir(workspace)
+                .env("CARGO_TARGET_DIR", target)
+                .args(["build", "--quiet", "--profile", profile])
+                .args(["--package", "linkage-node", "--bin", "linkage"])
+                .status()?;
+            ensure!(status.success(), "cargo cannot build linkage: {status}");
+        }
     }
     ensure!(program.exists(), "{} does not exist", program.display());
     Ok(program)
