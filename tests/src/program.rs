@@ -22,7 +22,10 @@ pub fn linkage() -> Result<&'static Path> {
     found.as_deref().map_err(|error| anyhow!("{error}"))
 }
 
-#[allow(clippy::print_stderr, reason = "whoever runs tests on an old program must be told")]
+#[allow(
+    clippy::print_stderr,
+    reason = "whoever runs tests on an old program must be told"
+)]
 fn locate() -> Result<PathBuf> {
     // <target>/<profile>/deps/<test>
     let test = std::env::current_exe()?;
