@@ -15,6 +15,9 @@ const PIECE_BYTES: usize = 1 << 20;
 /// Shortest value worth searching for, in bytes: shorter ones occur in random bytes by chance.
 pub const VALUE_BYTES_MIN: usize = 6;
 
+/// Shortest run of base64 digits worth searching for: 48 bits, as many as [`VALUE_BYTES_MIN`].
+const BASE64_BYTES_MIN: usize = 8;
+
 /// Values to search for, each in several forms.
 pub struct Needles {
     automaton: AhoCorasick,
@@ -36,6 +39,15 @@ impl Needles {
         for value in values {
             let shown = String::from_utf8_lossy(value).into_owned();
             let mut add = |bytes: Vec<u8>, form: &str| {
+                // Some forms are shorter than the value, or of fewer different bytes.
+                let shortest = if form == "base64" {
+                    BASE64_BYTES_MIN
+                } else {
+                    VALUE_BYTES_MIN
+                };
+                if bytes.len() < shortest {
+                    return;
+                }
                 forms.entry(bytes).or_insert(format!("{shown} ({form})"));
             };
             add(value.to_vec(), "raw");

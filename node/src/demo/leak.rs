@@ -71,16 +71,16 @@ impl Searcher {
     /// Searches some bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.leaks.bytes += bytes.len() as u64;
-        let digit = |at: Option<usize>| {
+        let word = |at: Option<usize>| {
             at.and_then(|at| bytes.get(at))
-                .is_some_and(u8::is_ascii_digit)
+                .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'.')
         };
-        // Seven digits occur by chance within the long decimal fractions of a report: a number
-        // counts where it stands by itself.
+        // Short runs of digits and letters occur by chance within hashes and decimal fractions: a
+        // value made of them counts where it stands by itself.
         let stands_alone = |found: &aho_corasick::Match| {
             let value = bytes.get(found.range()).unwrap_or(&[]);
-            let number = value.iter().all(u8::is_ascii_digit);
-            !number || !digit(found.start().checked_sub(1)) && !digit(Some(found.end()))
+            let plain = value.iter().all(u8::is_ascii_alphanumeric);
+            !plain || !word(found.start().checked_sub(1)) && !word(Some(found.end()))
         };
         self.leaks.found += self
             .automaton
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_counts_where_it_stands_alone() {
+    fn a_number_counts_where_it_stands_by_itself() {
         let values = BTreeSet::from([b"1234567".to_vec()]);
         let found = |text: &str| {
             let mut searcher = Searcher::new(&values).unwrap();

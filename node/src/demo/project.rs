@@ -147,6 +147,21 @@ pub async fn link(
         narrator.line(&format!(
             "{party:<16} {rows:>9} records encoded, {bytes} bytes uploaded"
         ));
+        let rejected = result
+            .pointer("/summary/rejected")
+            .and_then(serde_json::Value::as_object);
+        let rejected: u64 = rejected.map_or(0, |reasons| {
+            reasons.values().filter_map(serde_json::Value::as_u64).sum()
+        });
+        if rejected > 0 {
+            let file = result
+                .pointer("/summary/rejects_file")
+                .and_then(serde_json::Value::as_str);
+            narrator.line(&format!(
+                "  {rejected} rows rejected, see {}",
+                file.unwrap_or_default()
+            ));
+        }
     }
 
     let start = Instant::now();
