@@ -11,10 +11,12 @@ use linkage_core::encode::{Batch, Header};
 use linkage_core::ids::ProjectId;
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
+use linkage_proto::v1::uploads_client::UploadsClient;
 use rand::seq::SliceRandom;
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
 
 use super::Owner;
 use super::peers::relayed;
@@ -170,36 +172,14 @@ impl Owner {
         act.ok()?;
         if !begun.sealed {
             let rows_bytes = length - Header::BYTES as u64 - DIGEST_BYTES;
-            let chunks = rows_bytes.div_ceil(chunk_bytes as u64);
-            let from = u64::from(begun.next_chunk);
-            file.seek(SeekFrom::Start(
-                Header::BYTES as u64 + from * chunk_bytes as u64,
-            ))?;
-            let rows = file.take(rows_bytes.saturating_sub(from * chunk_bytes as u64));
-            let (sender, receiver) = mpsc::channel(4);
-            let window = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
-            let sending = tokio::spawn(send_chunks(
-                rows,
-                begun.upload.to_vec(),
-                (begun.next_chunk, chunk_bytes),
-                sender,
-                Arc::clone(&window),
-            ));
-            let acks = uploads
-                .put(ReceiverStream::new(receiver))
-                .await
-                .map_err(relayed)?;
-            let mut acks = acks.into_inner();
-            let mut durable = from;
-            while durable < chunks {
-                let Some(ack) = acks.message().await.map_err(relayed)? else {
-                    break;
-                };
-                window.add_permits(1);
-                durable = u64::from(ack.next_chunk);
-                report.step("upload", durable, chunks);
-            }
-            sending.await??;
+            put_rows(
+                &mut uploads,
+                file,
+                &begun,
+                (rows_bytes, chunk_bytes),
+                report,
+            )
+            .await?;
         }
         let seal = v1::SealRequest {
             upload: begun.upload.clone(),
@@ -212,6 +192,47 @@ impl Owner {
             .digest("batch", &digest)
             .ok()
     }
+}
+
+/// Sends the rows that are not yet durable and waits until all are. After a cut that may be none.
+async fn put_rows(
+    uploads: &mut UploadsClient<Channel>,
+    mut file: File,
+    begun: &v1::BeginReply,
+    (rows_bytes, chunk_bytes): (u64, usize),
+    report: &Reporter,
+) -> Result<(), Fault> {
+    let chunks = rows_bytes.div_ceil(chunk_bytes as u64);
+    let mut durable = u64::from(begun.next_chunk);
+    if durable >= chunks {
+        return Ok(());
+    }
+    let sent = durable * chunk_bytes as u64;
+    file.seek(SeekFrom::Start(Header::BYTES as u64 + sent))?;
+    let rows = file.take(rows_bytes - sent);
+    let (sender, receiver) = mpsc::channel(4);
+    let window = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
+    let sending = tokio::spawn(send_chunks(
+        rows,
+        begun.upload.to_vec(),
+        (begun.next_chunk, chunk_bytes),
+        sender,
+        Arc::clone(&window),
+    ));
+    let acks = uploads
+        .put(ReceiverStream::new(receiver))
+        .await
+        .map_err(relayed)?;
+    let mut acks = acks.into_inner();
+    while durable < chunks {
+        let Some(ack) = acks.message().await.map_err(relayed)? else {
+            break;
+        };
+        window.add_permits(1);
+        durable = u64::from(ack.next_chunk);
+        report.step("upload", durable, chunks);
+    }
+    sending.await?
 }
 
 /// Reads chunks and hands them on, never more ahead of the acknowledgements than the window allows.
