@@ -17,34 +17,39 @@ const STRANGERS_PER_RECORD: f64 = 8.0;
 
 pub(super) fn find(a: &Batch, b: &Batch, side: Side) -> Candidates {
     let comparison = Comparison::new(a, b);
-    let linked: HashMap<(u32, u32), u8> = keyed::link_pairs(a, b, side, Prefilter::Bloom)
+    let mut linked: HashMap<(u32, u32), u8> = keyed::link_pairs(a, b, side, Prefilter::Off)
         .into_iter()
         .map(|(a, b, rule)| ((a, b), rule))
         .collect();
     let floor = floor(&comparison, a.len(), b.len());
-    let pairs: Vec<ScoredPair> = (0..rows(a))
+    let mut pairs: Vec<ScoredPair> = (0..rows(a))
         .into_par_iter()
         .flat_map_iter(|row_a| {
             let first = if side == Side::Within { row_a + 1 } else { 0 };
             let (comparison, linked) = (&comparison, &linked);
             (first..rows(b)).filter_map(move |row_b| {
                 let score = comparison.score(row_a, row_b);
-                // Most pairs fall at the first test; the look-up is for the few others.
-                let link_rule = if score >= floor || !linked.is_empty() {
-                    linked.get(&(row_a, row_b)).copied()
-                } else {
-                    None
-                };
-                let keep = score >= floor && score > 0.0 || link_rule.is_some();
-                keep.then_some(ScoredPair {
+                // Nearly all pairs end here; the look-up is for the few others.
+                (score >= floor && score > 0.0).then(|| ScoredPair {
                     a: row_a,
                     b: row_b,
-                    link_rule,
+                    link_rule: linked.get(&(row_a, row_b)).copied(),
                     score,
                 })
             })
         })
         .collect();
+    // Pairs that share a link key are candidates whatever their agreement.
+    for pair in &pairs {
+        linked.remove(&(pair.a, pair.b));
+    }
+    pairs.extend(linked.into_iter().map(|((a, b), rule)| ScoredPair {
+        a,
+        b,
+        link_rule: Some(rule),
+        score: comparison.score(a, b),
+    }));
+    pairs.par_sort_unstable_by_key(|pair| (pair.a, pair.b));
     let compared = match side {
         Side::Across => a.len() as u64 * b.len() as u64,
         Side::Within => a.len() as u64 * (a.len() as u64).saturating_sub(1) / 2,
