@@ -107,8 +107,8 @@ pub struct Client {
 pub struct Extract {
     /// The table.
     pub table: ReleasedTable,
-    /// The request in canonical form.
-    pub canonical: String,
+    /// The request.
+    pub request: ExtractRequest,
     /// Bytes that the owners exchanged.
     pub bytes_between_owners: u64,
     /// Positions over which was counted.
@@ -267,7 +267,7 @@ impl Client {
             .map_err(|error| Error::Answer(error.to_string()))?;
         Ok(Extract {
             table: noised.release(&policy),
-            canonical,
+            request,
             bytes_between_owners,
             positions,
         })

@@ -62,7 +62,7 @@ impl Extract {
             return Ok(EXIT_OK);
         }
         let data = json!({
-            "request": extract.canonical,
+            "request": extract.request.canonical(),
             "table": extract.table,
             "positions": extract.positions,
             "bytes_between_owners": extract.bytes_between_owners,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use linkage_core::disclosure::release::ReleasedTable;
+use linkage_core::extract::ExtractRequest;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_proto::v1;
 use tokio::sync::mpsc;
@@ -48,8 +49,8 @@ pub struct Linked {
 
 /// A released table and what it took.
 pub struct Released {
-    /// The request in canonical form.
-    pub sql: String,
+    /// The request.
+    pub request: ExtractRequest,
     /// The table.
     pub table: ReleasedTable,
     /// Bytes between the two owners.
@@ -331,7 +332,7 @@ pub(super) async fn tables(
             narrator.line(&format!("  {line}"));
         }
         released.push(Released {
-            sql: extract.canonical,
+            request: extract.request,
             table: extract.table,
             bytes: extract.bytes_between_owners,
             seconds,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use linkage_core::disclosure::release::ReleasedTable;
+use linkage_core::extract::DimensionRef;
 
 use super::cluster::{ANALYST, Cluster};
 use super::data::Input;
@@ -14,9 +15,10 @@ use super::{Linked, Round};
 use crate::auditlog::verify::verify_dir;
 use crate::report::data::Round as RoundView;
 use crate::report::data::{
-    AuditResult, Cell, ClusterSize, CurvePoint, DatasetLine, Dimension, Flow, FlowStep, Histogram,
-    Level, PairQuality, ProcessUse, Quality, Report, Sight, Stage, TableView, WhatPartySaw,
+    AuditResult, Cell, ClusterSize, DatasetLine, Dimension, Flow, FlowStep, Level, ProcessUse,
+    Report, Sight, Stage, TableView, WhatPartySaw,
 };
+use crate::report::from_run;
 
 /// Widest line of the closing words, in columns.
 const SUMMARY_COLUMNS: usize = 90;
@@ -103,17 +105,14 @@ pub(super) fn round(
         .pairs
         .iter()
         .zip(&judged.pairs)
-        .map(|(pair, measured)| PairQuality {
-            owners: (name(pair.owner_a), name(pair.owner_b)),
-            histogram: histogram(&pair.histogram),
-            threshold: pair.calibration.threshold,
-            estimated: Some(estimated(&pair.calibration.estimate)),
-            measured: measured.as_ref().map(|(quality, _)| counted(quality)),
-            curve: measured
-                .as_ref()
-                .map(|(_, curve)| points(curve))
-                .unwrap_or_default(),
-            estimated_curve: points(&pair.calibration.curve),
+        .map(|(pair, measured)| {
+            let owners = (name(pair.owner_a), name(pair.owner_b));
+            let mut shown = from_run::pair(owners, pair);
+            if let Some((quality, curve)) = measured {
+                shown.measured = Some(from_run::counted(quality));
+                shown.curve = from_run::curve(curve);
+            }
+            shown
         })
         .collect();
     let sizes = judged.outcome.clusters.sizes();
@@ -154,54 +153,10 @@ pub(super) fn round(
         flows,
         pairs,
         clusters,
-        overall: judged.overall.as_ref().map(counted),
+        overall: judged.overall.as_ref().map(from_run::counted),
         stages,
         tables,
     }
-}
-
-fn histogram(counts: &linkage_core::run::Histogram) -> Histogram {
-    let bars = counts.counts.len();
-    let width = (counts.to - counts.from) / bars.max(1) as f64;
-    Histogram {
-        edges: (0..=bars)
-            .map(|bar| counts.from + width * bar as f64)
-            .collect(),
-        counts: counts.counts.iter().map(|count| Some(*count)).collect(),
-        k: None,
-        null_counts: Some(counts.expected_false.clone()),
-    }
-}
-
-fn estimated(point: &linkage_core::decide::CurvePoint) -> Quality {
-    Quality {
-        precision: point.precision,
-        recall: point.recall,
-        f1: point.f1,
-        ..Quality::default()
-    }
-}
-
-fn counted(quality: &linkage_core::quality::Quality) -> Quality {
-    Quality {
-        precision: quality.precision,
-        recall: quality.recall,
-        f1: quality.f1,
-        f1_interval: None,
-        true_links: Some(quality.true_pairs),
-        found_links: Some(quality.found),
-        correct_links: Some(quality.correct),
-    }
-}
-
-fn points(curve: &[linkage_core::decide::CurvePoint]) -> Vec<CurvePoint> {
-    let point = |point: &linkage_core::decide::CurvePoint| CurvePoint {
-        threshold: point.threshold,
-        precision: point.precision,
-        recall: point.recall,
-        f1: point.f1,
-    };
-    curve.iter().map(point).collect()
 }
 
 fn table_view(released: &Released, judged: &Judged) -> TableView {
@@ -213,7 +168,7 @@ fn table_view(released: &Released, judged: &Judged) -> TableView {
     };
     let cell = |cell: &Option<i64>| cell.map_or(Cell::BelowK, Cell::Value);
     TableView {
-        sql: released.sql.clone(),
+        sql: released.request.canonical(),
         measure: "count(*)".to_owned(),
         row_dimension: axis(table.row()),
         column_dimension: Some(axis(table.column())),
@@ -227,22 +182,18 @@ fn table_view(released: &Released, judged: &Judged) -> TableView {
         epsilon: Some(f64::from(table.epsilon_per_owner().thousandths()) / 1000.0),
         noise_sd: Some(table.noise_sd()),
         method_note: table.method().to_owned(),
-        true_cells: plain_table(&released.sql, table, &judged.owners),
+        true_cells: plain_table(released, &judged.owners),
     }
 }
 
 /// The same table counted in plain over the same positions, which only a demo that plays all
 /// parties can do.
-fn plain_table(sql: &str, table: &ReleasedTable, owners: &[OwnerView]) -> Option<Vec<Vec<i64>>> {
-    // Canonical requests read `SELECT "owner"."attribute", "owner"."attribute", ...`.
-    let mut names = sql.split('"').skip(1).step_by(2);
-    let mut column = || -> Option<HashMap<u32, u16>> {
-        let (party, attribute) = (names.next()?, names.next()?);
-        let owner = owners.iter().find(|owner| owner.party == party)?;
-        let (_, categories) = owner
-            .attributes
-            .iter()
-            .find(|(name, _)| name == attribute)?;
+fn plain_table(released: &Released, owners: &[OwnerView]) -> Option<Vec<Vec<i64>>> {
+    let (request, table) = (&released.request, &released.table);
+    let column = |dimension: &DimensionRef| -> Option<HashMap<u32, u16>> {
+        let owner = owners.iter().find(|owner| owner.party == dimension.party)?;
+        let mut attributes = owner.attributes.iter();
+        let (_, categories) = attributes.find(|(name, _)| *name == dimension.attribute)?;
         let placed = owner.positions.iter().zip(categories);
         Some(
             placed
@@ -250,7 +201,7 @@ fn plain_table(sql: &str, table: &ReleasedTable, owners: &[OwnerView]) -> Option
                 .collect(),
         )
     };
-    let (rows, columns) = (column()?, column()?);
+    let (rows, columns) = (column(request.row())?, column(request.column())?);
     let mut cells = vec![vec![0; table.column().labels.len()]; table.row().labels.len()];
     for (position, row) in rows {
         if let Some(column) = columns.get(&position)

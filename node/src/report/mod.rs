@@ -14,6 +14,7 @@ mod check;
 mod curves;
 pub mod data;
 mod flow;
+pub mod from_run;
 mod heatmap;
 mod histogram;
 mod number;

@@ -5,9 +5,10 @@ use std::path::Path;
 use jiff::{Timestamp, Unit};
 use linkage_core::decide::CurvePoint;
 use linkage_core::encode::Batch;
-use linkage_core::run::{Histogram, Outcome, PairReport};
+use linkage_core::run::{Outcome, PairReport};
 use linkage_core::schema::Schema;
-use linkage_node::report::data::{self, ClusterSize, PairQuality, Report, Round, Stage};
+use linkage_node::report::data::{ClusterSize, PairQuality, Report, Round, Stage};
+use linkage_node::report::from_run;
 use serde_json::{Value, json};
 
 use super::super::screen;
@@ -184,46 +185,9 @@ pub fn report(
 }
 
 fn quality(pair: &PairReport, inputs: &[Input], links: u64) -> PairQuality {
-    let estimate = pair.calibration.estimate;
-    PairQuality {
-        owners: pair_name(inputs, pair.owner_a, pair.owner_b),
-        histogram: histogram(&pair.histogram),
-        threshold: pair.calibration.threshold,
-        estimated: Some(data::Quality {
-            precision: estimate.precision,
-            recall: estimate.recall,
-            f1: estimate.f1,
-            found_links: Some(links),
-            ..data::Quality::default()
-        }),
-        measured: None,
-        curve: vec![],
-        estimated_curve: pair
-            .calibration
-            .curve
-            .iter()
-            .map(|point| data::CurvePoint {
-                threshold: point.threshold,
-                precision: point.precision,
-                recall: point.recall,
-                f1: point.f1,
-            })
-            .collect(),
+    let mut shown = from_run::pair(pair_name(inputs, pair.owner_a, pair.owner_b), pair);
+    if let Some(estimated) = &mut shown.estimated {
+        estimated.found_links = Some(links);
     }
-}
-
-/// No bars where there is no range of agreements to divide.
-fn histogram(histogram: &Histogram) -> data::Histogram {
-    let bars = histogram.counts.len();
-    let width = (histogram.to - histogram.from) / bars as f64;
-    if bars == 0 || width.is_nan() || width <= 0.0 {
-        return data::Histogram::default();
-    }
-    let edge = |bar: usize| histogram.from + width * bar as f64;
-    data::Histogram {
-        edges: (0..=bars).map(edge).collect(),
-        counts: histogram.counts.iter().map(|count| Some(*count)).collect(),
-        k: None,
-        null_counts: Some(histogram.expected_false.clone()),
-    }
+    shown
 }
