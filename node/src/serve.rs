@@ -129,7 +129,6 @@ pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<()
     let settings = Settings::read(config)?;
     let me = identity(&settings)?;
     store::private_folder(&settings.data_dir)?;
-    let signing = signing_key(&settings.signing_key)?;
     let audit_dir = settings.data_dir.join("audit");
     let audit_key = signing_key(&settings.signing_key)?;
     let name = format!("{}/{}", me.role(), me.party());
@@ -139,10 +138,7 @@ pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<()
     let limits = Limits::default();
     let (rules, routes) = match settings.role {
         NodeRole::Matcher => (MATCHER_RULES, matcher(&settings, &journal, &limits)?),
-        NodeRole::Owner => (
-            OWNER_RULES,
-            owner(settings.clone(), &journal, signing, &limits)?,
-        ),
+        NodeRole::Owner => (OWNER_RULES, owner(settings.clone(), &journal, &limits)?),
     };
     let listen = |source| Error::Listen {
         address: settings.listen.clone(),
@@ -231,18 +227,14 @@ fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Ro
     ))
 }
 
-fn owner(
-    settings: Settings,
-    journal: &Journal,
-    signing: Ed25519KeyPair,
-    limits: &Limits,
-) -> Result<Routes, Error> {
+fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Routes, Error> {
     // The configuration's own check has seen that an owner names a sealing key.
     let path = settings.sealing_key.clone().unwrap_or_default();
     let sealing = SealingKey::from_bytes(keyfile::read(&path)?.as_slice())
         .map_err(|_| Error::KeyContent(path))?;
     let state = OwnerStore::open(&settings.data_dir.join("owner.db"))?;
     let tls = tls::client_config(&settings.tls_files())?;
+    let signing = signing_key(&settings.signing_key)?;
     let owner = Owner::new(Parts {
         settings,
         store: state,

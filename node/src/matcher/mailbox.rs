@@ -29,19 +29,11 @@ impl Mailbox for Matcher {
         if request.body.len() > BODY_BYTES_MAX {
             return Err(Fault::malformed("the item").into());
         }
-        let (purpose, signed) = match kind {
-            v1::ItemKind::Commitment => (Purpose::Commitment, request.body.to_vec()),
-            v1::ItemKind::KeyCheck => (Purpose::KeyCheck, request.body.to_vec()),
-            v1::ItemKind::Sealed => {
-                let recipient = wire::party(&request.recipient)?;
-                member.project.owner(&recipient).map_err(Fault::from)?;
-                (
-                    Purpose::SealedReveal,
-                    sealed_message(&request.recipient, &request.body),
-                )
-            }
-            v1::ItemKind::Unspecified => return Err(Fault::malformed("the item's kind").into()),
-        };
+        let (purpose, signed) = signed_item(kind, &request.recipient, &request.body)?;
+        if kind == v1::ItemKind::Sealed {
+            let recipient = wire::party(&request.recipient)?;
+            member.project.owner(&recipient).map_err(Fault::from)?;
+        }
         if kind != v1::ItemKind::Sealed && !request.recipient.is_empty() {
             return Err(Fault::malformed("the item's recipient").into());
         }
@@ -107,7 +99,20 @@ impl Mailbox for Matcher {
     }
 }
 
-/// What the sender of a sealed contribution signs: recipient and content.
-pub(crate) fn sealed_message(recipient: &str, body: &[u8]) -> Vec<u8> {
-    [recipient.as_bytes(), b"\0", body].concat()
+/// What the sender of an item signs, and for which purpose: the content, before it the recipient if
+/// the item is sealed to one.
+pub(crate) fn signed_item(
+    kind: v1::ItemKind,
+    recipient: &str,
+    body: &[u8],
+) -> Result<(Purpose, Vec<u8>), Fault> {
+    match kind {
+        v1::ItemKind::Commitment => Ok((Purpose::Commitment, body.to_vec())),
+        v1::ItemKind::KeyCheck => Ok((Purpose::KeyCheck, body.to_vec())),
+        v1::ItemKind::Sealed => Ok((
+            Purpose::SealedReveal,
+            [recipient.as_bytes(), b"\0", body].concat(),
+        )),
+        v1::ItemKind::Unspecified => Err(Fault::malformed("the item's kind")),
+    }
 }

@@ -11,7 +11,7 @@ mod runs;
 mod spool;
 mod uploads;
 
-pub(crate) use mailbox::sealed_message;
+pub(crate) use mailbox::signed_item;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};

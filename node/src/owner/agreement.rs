@@ -7,7 +7,7 @@ use std::time::Duration;
 use linkage_core::audit::action::Action;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::keys::{self, Commitment, SealedReveal, SealingPublicKey};
-use linkage_core::project::{Project, Purpose};
+use linkage_core::project::Project;
 use linkage_proto::v1;
 use linkage_proto::v1::mailbox_client::MailboxClient;
 use serde_json::json;
@@ -19,6 +19,7 @@ use super::Owner;
 use super::peers::relayed;
 use super::progress::Reporter;
 use crate::fault::Fault;
+use crate::matcher::signed_item;
 use crate::wire;
 
 /// How long to wait for the other owners: their operators act by hand.
@@ -154,16 +155,7 @@ impl Owner {
         recipient: &str,
         body: &[u8],
     ) -> Result<(), Fault> {
-        let (purpose, signed) = match kind {
-            v1::ItemKind::Sealed => (
-                Purpose::SealedReveal,
-                crate::matcher::sealed_message(recipient, body),
-            ),
-            v1::ItemKind::KeyCheck => (Purpose::KeyCheck, body.to_vec()),
-            v1::ItemKind::Commitment | v1::ItemKind::Unspecified => {
-                (Purpose::Commitment, body.to_vec())
-            }
-        };
+        let (purpose, signed) = signed_item(kind, recipient, body)?;
         let request = v1::PostRequest {
             project: project.id.as_bytes().to_vec().into(),
             kind: kind.into(),
@@ -224,14 +216,7 @@ impl Owner {
                 let mut checked = BTreeMap::new();
                 for item in items {
                     let sender = wire::party(&item.sender)?;
-                    let (purpose, signed) = match kind {
-                        v1::ItemKind::Sealed => (
-                            Purpose::SealedReveal,
-                            crate::matcher::sealed_message(me, &item.body),
-                        ),
-                        v1::ItemKind::KeyCheck => (Purpose::KeyCheck, item.body.to_vec()),
-                        _ => (Purpose::Commitment, item.body.to_vec()),
-                    };
+                    let (purpose, signed) = signed_item(kind, me, &item.body)?;
                     project.verify(&sender, purpose, &signed, &item.signature)?;
                     checked.insert(sender, item.body.to_vec());
                 }

@@ -229,7 +229,7 @@ fn policy(project: &Project) -> Result<(Epsilon, Epsilon), Fault> {
 }
 
 /// Every attribute of the schema at every owner; that an owner lacks one, it says itself.
-pub(crate) fn catalogue(
+fn catalogue(
     project: &Project,
 ) -> Result<Catalogue, linkage_core::extract::catalogue::CatalogueError> {
     let entry = |party: &PartyId, attribute: &linkage_core::schema::Attribute| CatalogueEntry {
