@@ -126,7 +126,7 @@ fn owner(criterion: &mut Criterion) {
         let raw = raw_records(&case);
         assert_eq!(raw.len(), 5_000);
         group.throughput(Throughput::Elements(raw.len() as u64));
-        let normaliser = Normaliser::new(&case.schema);
+        let normaliser = Normaliser::new(&case.schema, linkage_node::dataset::today());
         let normalise = || -> Vec<NormalRecord> {
             raw.iter().map(|record| normaliser.record(record)).collect()
         };

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// One row of an owner's source, as read.
@@ -37,23 +38,157 @@ pub struct Day {
     pub day: u8,
 }
 
-/// A field's value in canonical form.
-pub enum NormalValue {
-    /// Text: folded, spaces collapsed.
-    Text(Zeroizing<String>),
-    /// A valid calendar day.
-    Day(Day),
+/// Stands in a name for a character that is there and cannot be read (`王?明`). Keeps its place and
+/// gives no feature.
+pub const WILDCARD: char = '\u{FFFD}';
+
+/// A named part of a canonical value: what features and keys are cut out of.
+///
+/// Which components a value has depends on its kind; a component that the value lacks gives no
+/// feature and no key.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// The whole canonical value. Every value has it, once.
+    #[default]
+    Whole,
+    /// Name: the surname, folded.
+    Surname,
+    /// Name: the given name, folded.
+    Given,
+    /// Name or company name: toneless pinyin, syllables separated by blanks (`zhang san feng`),
+    /// [`WILDCARD`] for a character that cannot be read aloud. For a Latin name its words.
+    Pinyin,
+    /// Pinyin of the surname.
+    SurnamePinyin,
+    /// Pinyin of the given name.
+    GivenPinyin,
+    /// Name: the name with every character of a class of confused characters (肖 and 萧) replaced
+    /// by the class's representative; only where the name has one.
+    Weak,
+    /// Name: other forms of the name (former names, without the husband's surname, cut to the
+    /// length of older systems); any number.
+    Alias,
+    /// Name: each segment of a name with interpuncts; any number.
+    Segment,
+    /// Name: spellings of the Hong Kong government, words separated by blanks; any number.
+    HongKong,
+    /// Name: the Wade-Giles spelling.
+    WadeGiles,
+    /// Document: the type, such as `resident`, `hkid`, `passport`.
+    DocumentType,
+    /// Phone: each number; any number of them.
+    Number,
+    /// Address or company name: GB/T 2260 code of the province, `44`.
+    Province,
+    /// Address or company name: GB/T 2260 code of the city, `4401`.
+    City,
+    /// Address or company name: GB/T 2260 code of the district, `440104`.
+    District,
+    /// Address: town or subdistrict.
+    Town,
+    /// Address: road or village, without numbers.
+    Road,
+    /// Address: each number with what it numbers (`#33`, `b2`, `f2`, `r201`); any number.
+    HouseNumber,
+    /// Organisation code: the unified social credit code.
+    CreditCode,
+    /// Organisation code: the nine characters of GB 11714.
+    OrganisationCode,
+    /// Organisation code: the registration number of GS 15.
+    RegistrationNumber,
+    /// Company name: the brand (字号).
+    Brand,
+    /// Company name: toneless pinyin of the brand.
+    BrandPinyin,
+    /// Company name: the trade (行业).
+    Trade,
+    /// Company name: class of the organisation form (有限, 股份, 个体 ...).
+    Form,
+    /// Company name: the branch, such as 深圳分公司.
+    Branch,
+}
+
+impl Component {
+    /// Whether this is the whole value.
+    // serde hands a reference.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature is serde's"
+    )]
+    pub fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+}
+
+/// A field's value in canonical form: its text and its named components, wiped when dropped.
+pub struct NormalValue {
+    whole: Zeroizing<String>,
+    day: Option<Day>,
+    components: Vec<(Component, Zeroizing<String>)>,
 }
 
 impl NormalValue {
-    /// The value as one text: the text itself, or the day as `yyyymmdd`.
-    pub fn to_text(&self) -> Zeroizing<String> {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Day(day) => {
-                Zeroizing::new(format!("{:04}{:02}{:02}", day.year, day.month, day.day))
-            }
+    /// A value that is nothing but its text.
+    pub fn text(whole: Zeroizing<String>) -> Self {
+        Self {
+            whole,
+            day: None,
+            components: Vec::new(),
         }
+    }
+
+    /// A calendar day; its text is `yyyymmdd`.
+    pub fn day(day: Day) -> Self {
+        let whole = Zeroizing::new(format!("{:04}{:02}{:02}", day.year, day.month, day.day));
+        Self {
+            whole,
+            day: Some(day),
+            components: Vec::new(),
+        }
+    }
+
+    /// Adds a component; an empty one is left out. [`Component::Whole`] is set by the constructors
+    /// only and ignored here.
+    pub fn add(&mut self, component: Component, text: Zeroizing<String>) {
+        if !text.is_empty() && !component.is_whole() {
+            self.components.push((component, text));
+        }
+    }
+
+    /// The whole value as one text: the text itself, or the day as `yyyymmdd`.
+    pub fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// The day, if this is a date.
+    pub fn as_day(&self) -> Option<Day> {
+        self.day
+    }
+
+    /// The texts of `component`, in order; none where the value has no such component.
+    pub fn texts(&self, component: Component) -> impl Iterator<Item = &str> {
+        let whole = component.is_whole().then(|| self.whole.as_str());
+        let parts = self
+            .components
+            .iter()
+            .filter(move |(this, _)| *this == component)
+            .map(|(_, text)| text.as_str());
+        whole.into_iter().chain(parts)
+    }
+
+    /// The first text of `component`.
+    pub fn first(&self, component: Component) -> Option<&str> {
+        self.texts(component).next()
+    }
+
+    /// Every component with its text, in order; without the whole.
+    pub fn components(&self) -> impl Iterator<Item = (Component, &str)> {
+        self.components
+            .iter()
+            .map(|(component, text)| (*component, text.as_str()))
     }
 }
 
@@ -68,12 +203,81 @@ impl fmt::Debug for NormalValue {
 pub enum FieldState {
     /// A usable value.
     Valid,
+    /// A usable value after a repair that cannot make another's value of it.
+    Repaired(Finding),
+    /// A usable value with something odd about it.
+    Suspect(Finding),
+    /// A usable value that contradicts another field of the record.
+    Conflict(Finding),
     /// Nothing there.
     Missing,
     /// A value that stands for "none", such as `不详` or `1900-01-01`.
     Placeholder,
     /// A value that the field's kind does not allow, such as a 30th of February.
-    Invalid,
+    Invalid(Finding),
+}
+
+impl FieldState {
+    /// What was found, beyond the state itself.
+    pub fn finding(self) -> Option<Finding> {
+        match self {
+            Self::Repaired(finding)
+            | Self::Suspect(finding)
+            | Self::Conflict(finding)
+            | Self::Invalid(finding) => Some(finding),
+            Self::Valid | Self::Missing | Self::Placeholder => None,
+        }
+    }
+}
+
+/// Why a value is repaired, suspect, in conflict or invalid. The name in reports is the variant in
+/// kebab-case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Finding {
+    /// Full-width, look-alike or separating characters were brought to the plain form.
+    Spelling,
+    /// A remark such as `(已注销)` was cut off.
+    RemarkRemoved,
+    /// A 15-digit resident number was brought to 18.
+    UpgradedFrom15,
+    /// Letters that the code does not use were read as the digits they look like.
+    LookAlikeLetters,
+    /// The check character is wrong.
+    BadCheck,
+    /// The check character of the organisation code inside a credit code is wrong.
+    BadInnerCheck,
+    /// No such calendar day, or one in the future.
+    BadDate,
+    /// A region that no code list ever had.
+    BadRegion,
+    /// A region within a known province that the code list lacks: new, perhaps.
+    UnknownRegion,
+    /// A spreadsheet has cut the number to 15 significant digits.
+    TruncatedBySpreadsheet,
+    /// Digits are hidden by asterisks.
+    Masked,
+    /// Of the wrong length.
+    BadLength,
+    /// Characters that the kind does not allow.
+    BadCharacters,
+    /// A reserved code that identifies nothing outside its owner.
+    PrivateUse,
+    /// Only the year is known; month and day are a default.
+    YearOnly,
+    /// The date differs from the one in the record's resident number.
+    DateDiffersFromNumber,
+    /// The sex differs from the one in the record's resident number.
+    SexDiffersFromNumber,
+    /// Characters of the value cannot be read.
+    Unreadable,
+    /// A landline where a mobile number is expected.
+    Landline,
+    /// The place named is not found in the table of regions.
+    UnknownPlace,
+    /// The value's parts cannot be told apart.
+    Unparsed,
 }
 
 /// A record in canonical form: one value or none per schema field.
@@ -114,16 +318,27 @@ mod tests {
             id: Zeroizing::new("id-77".into()),
             values: vec![Zeroizing::new("欧阳锋".into())],
         };
+        let mut value = NormalValue::text(Zeroizing::new("欧阳锋".into()));
+        value.add(Component::Surname, Zeroizing::new("欧阳".into()));
         let normal = NormalRecord {
-            values: vec![(
-                Some(NormalValue::Text(Zeroizing::new("欧阳锋".into()))),
-                FieldState::Valid,
-            )],
+            values: vec![(Some(value), FieldState::Valid)],
         };
         let shown = format!("{raw:?} {normal:?} {:?}", normal.value(0));
         assert!(
             !shown.contains("欧阳") && !shown.contains("id-77"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn components_are_found_by_name_and_empty_ones_left_out() {
+        let mut value = NormalValue::text(Zeroizing::new("13800000001 13900000002".into()));
+        for text in ["13800000001", "", "13900000002"] {
+            value.add(Component::Number, Zeroizing::new(text.into()));
+        }
+        let numbers: Vec<_> = value.texts(Component::Number).collect();
+        assert_eq!(numbers, ["13800000001", "13900000002"]);
+        assert_eq!(value.texts(Component::Whole).count(), 1);
+        assert_eq!(value.first(Component::Brand), None);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use linkage_core::encode::{EncodedRecord, Encoder};
 use linkage_core::keys::ProjectKey;
 use linkage_core::normalise::{DataQuality, Normaliser};
-use linkage_core::record::NormalRecord;
+use linkage_core::record::{Day, NormalRecord};
 use linkage_core::schema::Schema;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -81,6 +81,19 @@ pub struct Dataset {
     pub summary: Summary,
 }
 
+/// Today by the system's clock, in UTC.
+pub fn today() -> Day {
+    let date = jiff::tz::Offset::UTC
+        .to_datetime(jiff::Timestamp::now())
+        .date();
+    // jiff's year is within -9999..=9999, and a clock before year 1 is no clock.
+    Day {
+        year: u16::try_from(date.year()).unwrap_or(1),
+        month: date.month().unsigned_abs(),
+        day: date.day().unsigned_abs(),
+    }
+}
+
 /// Reads, normalises and encodes the source at `path`. Rejected rows go to `rejects`; `progress` is
 /// told bytes read and bytes in all.
 ///
@@ -99,7 +112,7 @@ pub fn encode(
     };
     let mut source = Source::open(path, schema)?;
     let mut reject_file = RejectFile::new(rejects).map_err(rejects_error)?;
-    let normaliser = Normaliser::new(schema);
+    let normaliser = Normaliser::new(schema, today());
     let encoder = Encoder::new(schema, key);
     let mut data = Dataset {
         ids: vec![],

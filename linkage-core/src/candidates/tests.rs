@@ -9,6 +9,12 @@ use crate::normalise::Normaliser;
 use crate::record::RawRecord;
 use crate::schema::Schema;
 
+const TODAY: crate::record::Day = crate::record::Day {
+    year: 2026,
+    month: 1,
+    day: 1,
+};
+
 fn schema() -> Schema {
     Schema::parse(
         r#"
@@ -42,7 +48,7 @@ fn schema() -> Schema {
 fn batch(rows: &[(u8, u8, u8)]) -> Batch {
     let schema = schema();
     let key = ProjectKey::from_bytes([1; 32]);
-    let normaliser = Normaliser::new(&schema);
+    let normaliser = Normaliser::new(&schema, TODAY);
     let encoder = Encoder::new(&schema, &key);
     let text = |n: u8| {
         if n == 0 {

@@ -102,10 +102,10 @@ impl Header {
             schema: schema.fingerprint(),
             key,
             profile: schema.token.profile,
-            agreement: schema.token.agreement,
-            link_keys: count(schema.link_keys.len()),
+            agreement: schema.token.agreement(),
+            link_keys: count(schema.link_columns().len()),
             block_keys: count(schema.block_keys.len()),
-            token_bits: schema.token.bits,
+            token_bits: schema.token_bits(),
             rows,
         }
     }
@@ -132,6 +132,8 @@ impl Header {
         };
         let profile = match self.profile {
             Profile::PlainClk => 1,
+            Profile::Hardened => 2,
+            Profile::Fields => 3,
         };
         out.extend_from_slice(&[profile, self.link_keys, self.block_keys, agreement]);
         out.extend_from_slice(&self.token_bits.to_le_bytes());
@@ -161,6 +163,8 @@ impl Header {
         }
         let profile = match profile {
             1 => Profile::PlainClk,
+            2 => Profile::Hardened,
+            3 => Profile::Fields,
             _ => return Err(BatchError::Header("it names an unknown profile")),
         };
         let agreement = match agreement {

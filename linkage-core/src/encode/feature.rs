@@ -11,27 +11,27 @@ const PAD: char = '\0';
 
 /// The feature's items in `value`, in order, without repeats.
 pub(super) fn extract(feature: &Feature, value: &NormalValue) -> Vec<Zeroizing<Vec<u8>>> {
-    let text = value.to_text();
+    let text = value.whole();
     let q = feature.q.unwrap_or(1);
     let mut items = match feature.kind {
-        FeatureKind::QGram => grams(&text, q)
-            .iter()
-            .map(|gram| item("q", gram))
-            .collect::<Vec<_>>(),
-        FeatureKind::PositionalQGram => grams(&text, q)
+        FeatureKind::PositionalQGram => grams(text, q)
             .iter()
             .enumerate()
             .map(|(place, gram)| item(&format!("p{place}:"), gram))
             .collect(),
-        FeatureKind::DateComponents => match value {
-            NormalValue::Day(day) => vec![
+        FeatureKind::DateComponents => match value.as_day() {
+            Some(day) => vec![
                 item("y", &day.year.to_string()),
                 item("m", &day.month.to_string()),
                 item("d", &day.day.to_string()),
             ],
-            NormalValue::Text(_) => Vec::new(),
+            None => Vec::new(),
         },
-        FeatureKind::Whole => vec![item("w", &text)],
+        FeatureKind::Whole => vec![item("w", text)],
+        _ => grams(text, q)
+            .iter()
+            .map(|gram| item("q", gram))
+            .collect::<Vec<_>>(),
     };
     items.sort_unstable_by(|x, y| x.as_slice().cmp(y.as_slice()));
     items.dedup();

@@ -21,23 +21,29 @@ pub(super) struct Tagger<'a> {
 
 impl<'a> Tagger<'a> {
     pub(super) fn new(schema: &'a Schema, key: &ProjectKey) -> Self {
-        let rule = |key: hmac::Key, parts: &'a [Part]| Rule {
+        let rule = |key: hmac::Key, parts: &mut dyn Iterator<Item = &'a Part>| Rule {
             key,
             parts: parts
-                .iter()
                 .filter_map(|part| Some((schema.field_index(&part.field)?, part)))
                 .collect(),
         };
+        let mut link = Vec::new();
+        for key_rule in &schema.link_keys {
+            for support in &key_rule.supports {
+                let parts = &mut key_rule.parts.iter().chain(support);
+                link.push(rule(key.link_keys(&key_rule.name), parts));
+            }
+            link.push(rule(
+                key.link_keys(&key_rule.name),
+                &mut key_rule.parts.iter(),
+            ));
+        }
         Self {
-            link: schema
-                .link_keys
-                .iter()
-                .map(|k| rule(key.link_keys(&k.name), &k.parts))
-                .collect(),
+            link,
             block: schema
                 .block_keys
                 .iter()
-                .map(|k| rule(key.block_keys(&k.name), &k.parts))
+                .map(|k| rule(key.block_keys(&k.name), &mut k.parts.iter()))
                 .collect(),
         }
     }
@@ -78,23 +84,32 @@ impl Rule<'_> {
 
 fn take(part: &Part, value: &NormalValue) -> Option<Zeroizing<String>> {
     let length = usize::from(part.length.unwrap_or(u8::MAX));
-    let taken = match (part.take, value) {
-        (Take::Whole, value) => value.to_text(),
-        (Take::Prefix, value) => Zeroizing::new(value.to_text().chars().take(length).collect()),
-        (Take::Suffix, value) => {
-            let text = value.to_text();
+    let text = value.first(part.part)?;
+    let day = value.as_day();
+    let taken = match part.take {
+        Take::Whole => text.to_owned(),
+        Take::Prefix => text.chars().take(length).collect(),
+        Take::Suffix => {
             let skip = text.chars().count().saturating_sub(length);
-            Zeroizing::new(text.chars().skip(skip).collect())
+            text.chars().skip(skip).collect()
         }
-        (Take::Year, NormalValue::Day(day)) => Zeroizing::new(format!("{:04}", day.year)),
-        (Take::MonthDay, NormalValue::Day(day)) => {
-            Zeroizing::new(format!("{:02}{:02}", day.month, day.day))
+        Take::Sorted => {
+            let mut chars: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().collect());
+            chars.sort_unstable();
+            chars.iter().collect()
         }
-        (Take::Soundex, NormalValue::Text(text)) => soundex(text)?,
-        (Take::Year | Take::MonthDay, NormalValue::Text(_))
-        | (Take::Soundex, NormalValue::Day(_)) => return None,
+        Take::Initials => text
+            .split(' ')
+            .filter_map(|word| word.chars().next())
+            .collect(),
+        Take::Fuzzy => text.to_owned(),
+        Take::Year => format!("{:04}", day?.year),
+        Take::YearMonth => format!("{:04}{:02}", day?.year, day?.month),
+        Take::YearDay => format!("{:04}-{:02}", day?.year, day?.day),
+        Take::MonthDay => format!("{:02}{:02}", day?.month, day?.day),
+        Take::Soundex => return soundex(text),
     };
-    Some(taken)
+    Some(Zeroizing::new(taken))
 }
 
 /// American Soundex by the rules of the U.S. National Archives: first letter and three digits;

@@ -6,6 +6,12 @@ use crate::keys::KeyId;
 use crate::normalise::Normaliser;
 use crate::record::RawRecord;
 
+const TODAY: crate::record::Day = crate::record::Day {
+    year: 2026,
+    month: 1,
+    day: 1,
+};
+
 fn schema() -> Schema {
     Schema::parse(
         r#"
@@ -35,7 +41,7 @@ fn schema() -> Schema {
 
 fn encode(schema: &Schema, key: u8, rows: &[[&str; 2]]) -> Vec<EncodedRecord> {
     let key = ProjectKey::from_bytes([key; 32]);
-    let normaliser = Normaliser::new(schema);
+    let normaliser = Normaliser::new(schema, TODAY);
     let records: Vec<_> = rows
         .iter()
         .map(|values| {

@@ -1,13 +1,24 @@
 //! Calendar days in the spellings that departments use.
 
-use crate::record::Day;
+use super::Parsed;
+use crate::record::{Day, FieldState, Finding, NormalValue};
+use crate::schema::Field;
 
 /// Earliest year accepted as a date in a person's or enterprise's record.
 const YEAR_MIN: u16 = 1850;
 
+/// Reads a cleaned date. One after `today` is invalid.
+pub(super) fn parse(clean: &str, _field: &Field, today: Day) -> Parsed {
+    match day(clean) {
+        Some(day) if is_placeholder(day) => (None, FieldState::Placeholder),
+        Some(day) if day <= today => (Some(NormalValue::day(day)), FieldState::Valid),
+        _ => (None, FieldState::Invalid(Finding::BadDate)),
+    }
+}
+
 /// Reads `yyyymmdd`, `yyyy-m-d`, `yyyy/m/d`, `yyyy.m.d` and `yyyy年m月d日`; a time of day after a
 /// blank or `t` is ignored. Anything else, and any day that the calendar does not have, is `None`.
-pub(super) fn parse(clean: &str) -> Option<Day> {
+fn day(clean: &str) -> Option<Day> {
     let date = clean.split([' ', 't']).next()?;
     let date = date.trim_end_matches('日').trim_end_matches('号');
     let parts: Vec<&str> = if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) {
@@ -38,7 +49,7 @@ fn number<T: std::str::FromStr>(text: &str, lengths: std::ops::RangeInclusive<us
 
 /// Days that programs write when they have none: the epochs of spreadsheets, Unix and databases,
 /// the first and last representable day, and years before [`YEAR_MIN`].
-pub(super) fn is_placeholder(day: Day) -> bool {
+fn is_placeholder(day: Day) -> bool {
     day.year < YEAR_MIN
         || matches!(
             (day.year, day.month, day.day),

@@ -2,32 +2,43 @@
 //!
 //! Every rule is idempotent: normalising a canonical value changes nothing.
 
+mod address;
+mod company;
 mod date;
+mod document;
+mod name;
+mod organisation;
+mod phone;
 mod placeholder;
+mod quality;
+mod sex;
 mod text;
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::record::{FieldState, NormalRecord, NormalValue, RawRecord};
+use crate::record::{Day, FieldState, Finding, NormalRecord, NormalValue, RawRecord};
 use crate::schema::{Field, Kind, Schema};
 
 pub use placeholder::Placeholders;
+pub use quality::{DataQuality, FieldCounts};
+
+/// A value, if the field has a usable one, and what was found.
+pub(crate) type Parsed = (Option<NormalValue>, FieldState);
 
 /// Turns an owner's raw records into canonical ones, as the schema says.
 pub struct Normaliser<'a> {
     schema: &'a Schema,
     placeholders: Placeholders,
+    today: Day,
 }
 
 impl<'a> Normaliser<'a> {
-    /// A normaliser for this schema.
-    pub fn new(schema: &'a Schema) -> Self {
+    /// A normaliser for this schema. Dates after `today` are invalid.
+    pub fn new(schema: &'a Schema, today: Day) -> Self {
         Self {
             schema,
             placeholders: Placeholders::new(&schema.placeholders),
+            today,
         }
     }
 
@@ -45,80 +56,55 @@ impl<'a> Normaliser<'a> {
         NormalRecord { values }
     }
 
-    fn value(&self, field: &Field, raw: &str) -> (Option<NormalValue>, FieldState) {
+    fn value(&self, field: &Field, raw: &str) -> Parsed {
         let clean = text::clean(raw);
         if clean.is_empty() {
             return (None, FieldState::Missing);
         }
+        let clean = match field.map.get(clean.as_str()) {
+            Some(to) => Zeroizing::new(to.clone()),
+            None => clean,
+        };
         if self.placeholders.contains(&clean) {
             return (None, FieldState::Placeholder);
         }
-        if field.kind == Kind::Date {
-            return match date::parse(&clean) {
-                Some(day) if date::is_placeholder(day) => (None, FieldState::Placeholder),
-                Some(day) => (Some(NormalValue::Day(day)), FieldState::Valid),
-                None => (None, FieldState::Invalid),
-            };
-        }
-        let folded = match field.kind {
-            Kind::Text | Kind::Date => clean,
-            Kind::Name => text::name(&clean),
-            Kind::Code => text::code(&clean),
-            Kind::Digits => text::digits(&clean),
-        };
-        let mapped = match field.map.get(folded.as_str()) {
-            Some(to) => Zeroizing::new(to.clone()),
-            None => folded,
-        };
-        if mapped.is_empty() {
-            (None, FieldState::Invalid)
-        } else if matches!(field.kind, Kind::Code | Kind::Digits) && placeholder::is_filler(&mapped)
-        {
-            (None, FieldState::Placeholder)
-        } else {
-            (Some(NormalValue::Text(mapped)), FieldState::Valid)
+        match field.kind {
+            Kind::Text => (Some(NormalValue::text(clean)), FieldState::Valid),
+            Kind::Name => name::parse(&clean),
+            Kind::Document => document::parse(&clean, self.today),
+            Kind::Date => date::parse(&clean, field, self.today),
+            Kind::Sex => sex::parse(&clean),
+            Kind::Phone => phone::parse(&clean),
+            Kind::Address => address::parse(&clean),
+            Kind::OrganisationCode => organisation::parse(&clean),
+            Kind::CompanyName => company::parse(&clean),
+            Kind::Code => plain(text::code(&clean)),
+            Kind::Digits => plain(text::digits(&clean)),
+            Kind::Quantity => quantity(&clean),
         }
     }
 }
 
-/// How many records had which state in one field.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct FieldCounts {
-    /// Usable values.
-    pub valid: u64,
-    /// Empty values.
-    pub missing: u64,
-    /// Values that stand for "none".
-    pub placeholder: u64,
-    /// Values that the field's kind does not allow.
-    pub invalid: u64,
+/// A code or number without a rule of its own.
+fn plain(value: Zeroizing<String>) -> Parsed {
+    if value.is_empty() {
+        (None, FieldState::Invalid(Finding::BadCharacters))
+    } else if placeholder::is_filler(&value) {
+        (None, FieldState::Placeholder)
+    } else {
+        (Some(NormalValue::text(value)), FieldState::Valid)
+    }
 }
 
-/// Counts-only report on a source's quality; holds no value of any record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct DataQuality {
-    /// Counts by field name.
-    pub fields: BTreeMap<String, FieldCounts>,
-}
-
-impl DataQuality {
-    /// Counts one record in.
-    pub fn add(&mut self, schema: &Schema, record: &NormalRecord) {
-        for (field, state) in schema.fields.iter().zip(record.states()) {
-            if !self.fields.contains_key(&field.name) {
-                self.fields
-                    .insert(field.name.clone(), FieldCounts::default());
-            }
-            let Some(counts) = self.fields.get_mut(&field.name) else {
-                continue;
-            };
-            match state {
-                FieldState::Valid => counts.valid += 1,
-                FieldState::Missing => counts.missing += 1,
-                FieldState::Placeholder => counts.placeholder += 1,
-                FieldState::Invalid => counts.invalid += 1,
-            }
+/// A decimal number, without thousands separators, leading zeros or a trailing fraction of zeros.
+fn quantity(clean: &str) -> Parsed {
+    let plain: Zeroizing<String> = Zeroizing::new(clean.replace([',', ' ', '+'], ""));
+    match plain.parse::<f64>() {
+        Ok(number) if number.is_finite() => {
+            let text = Zeroizing::new(number.to_string());
+            (Some(NormalValue::text(text)), FieldState::Valid)
         }
+        _ => (None, FieldState::Invalid(Finding::BadCharacters)),
     }
 }
 

@@ -2,6 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
+const TODAY: crate::record::Day = crate::record::Day {
+    year: 2026,
+    month: 1,
+    day: 1,
+};
+
 fn schema() -> Schema {
     Schema::parse(
         r#"
@@ -40,7 +46,7 @@ fn normal(values: [&str; 5]) -> Vec<(String, FieldState)> {
             .map(|v| Zeroizing::new((*v).to_owned()))
             .collect(),
     };
-    let record = Normaliser::new(&schema).record(&raw);
+    let record = Normaliser::new(&schema, TODAY).record(&raw);
     record
         .values
         .iter()
@@ -48,7 +54,7 @@ fn normal(values: [&str; 5]) -> Vec<(String, FieldState)> {
             (
                 value
                     .as_ref()
-                    .map(|v| v.to_text().to_string())
+                    .map(|v| v.whole().to_owned())
                     .unwrap_or_default(),
                 *state,
             )
@@ -93,8 +99,8 @@ fn says_why_a_field_is_empty() {
     assert_eq!(
         states,
         [
-            Invalid,
-            Invalid,
+            Invalid(Finding::BadCharacters),
+            Invalid(Finding::BadDate),
             FieldState::Valid,
             Placeholder,
             Placeholder
@@ -130,7 +136,7 @@ fn dates_in_every_usual_spelling() {
     ] {
         assert_eq!(
             normal(["", wrong, "", "", ""])[1].1,
-            FieldState::Invalid,
+            FieldState::Invalid(Finding::BadDate),
             "{wrong}"
         );
     }
@@ -139,7 +145,7 @@ fn dates_in_every_usual_spelling() {
 #[test]
 fn counts_hold_no_values() {
     let schema = schema();
-    let normaliser = Normaliser::new(&schema);
+    let normaliser = Normaliser::new(&schema, TODAY);
     let mut quality = DataQuality::default();
     let raw = RawRecord {
         id: Zeroizing::new("1".into()),

@@ -2,13 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Error, FeatureKind, Kind, Part, Schema, Take};
+use super::{Calendar, Error, Feature, FeatureKind, Field, Kind, Part, Profile, Schema, Take};
+use crate::record::Component;
 
 /// Most fields, keys of each kind, parts of a key, attributes: far above real schemas, low enough
 /// that a row's size fits the wire format's counters.
 const FIELDS_MAX: usize = 60;
 const KEYS_MAX: usize = 32;
 const PARTS_MAX: usize = 8;
+const SUPPORTS_MAX: usize = 16;
+const FILTERS_MAX: usize = 32;
+
+/// Most columns of link keys, over all rules and their supports: the wire format counts them in one
+/// byte.
+const LINK_COLUMNS_MAX: usize = 128;
 const ATTRIBUTES_MAX: usize = 60;
 
 /// Most values of one attribute: a cross-table of two is then at most 64 x 64 cells.
@@ -51,12 +58,6 @@ pub(super) fn meaning(schema: &Schema, text: &str) -> Result<(), Error> {
             schema.version
         )
     })?;
-    let bits = schema.token.bits;
-    check.require(
-        bits.is_multiple_of(64) && (256..=4096).contains(&bits),
-        "bits",
-        || format!("token bits must be a multiple of 64 from 256 to 4096, not {bits}"),
-    )?;
     let counts = [
         ("field", schema.fields.len(), 1, FIELDS_MAX),
         ("link_key", schema.link_keys.len(), 0, KEYS_MAX),
@@ -68,9 +69,37 @@ pub(super) fn meaning(schema: &Schema, text: &str) -> Result<(), Error> {
             format!("a schema has {min} to {max} [[{what}]], this one has {count}")
         })?;
     }
+    token(&check, schema)?;
     fields(&check, schema)?;
+    filters(&check, schema)?;
     keys(&check, schema)?;
     attributes(&check, schema)
+}
+
+fn token(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
+    let bits = schema.token.bits;
+    check.require(
+        bits.is_multiple_of(64) && (256..=4096).contains(&bits),
+        "bits",
+        || format!("token bits must be a multiple of 64 from 256 to 4096, not {bits}"),
+    )?;
+    let Some(diffusion) = schema.token.diffusion else {
+        return Ok(());
+    };
+    check.require(
+        schema.token.profile == Profile::Hardened,
+        "diffusion",
+        || "diffusion belongs to profile = \"hardened\"; leave it out of any other".into(),
+    )?;
+    check.require((2..=10).contains(&diffusion.inputs), "inputs", || {
+        format!("diffusion inputs must be 2 to 10, not {}", diffusion.inputs)
+    })?;
+    let length = diffusion.bits;
+    check.require(
+        length.is_multiple_of(64) && (512..=8192).contains(&length),
+        "diffusion",
+        || format!("diffusion bits must be a multiple of 64 from 512 to 8192, not {length}"),
+    )
 }
 
 fn fields(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
@@ -84,24 +113,9 @@ fn fields(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
         check.require(names.insert(name.as_str()), name, || {
             format!("field \"{name}\" is declared twice")
         })?;
+        source(check, schema, field)?;
         for feature in &field.features {
-            let grams = matches!(
-                feature.kind,
-                FeatureKind::QGram | FeatureKind::PositionalQGram
-            );
-            let q = feature.q.unwrap_or(0);
-            check.require(
-                grams && (1..=4).contains(&q) || !grams && q == 0,
-                name,
-                || format!("field \"{name}\": give q (1 to 4) with q-grams, and only there"),
-            )?;
-            let components = feature.kind == FeatureKind::DateComponents;
-            check.require(!components || field.kind == Kind::Date, name, || {
-                format!("field \"{name}\": date-components needs kind = \"date\"")
-            })?;
-            check.require(feature.bits > 0, name, || {
-                format!("field \"{name}\": a feature with 0 bits does nothing; leave it out")
-            })?;
+            self::feature(check, field, feature)?;
             total += u32::from(feature.bits);
         }
     }
@@ -110,7 +124,8 @@ fn fields(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
     })?;
     // Set bits collide: n insertions into L positions fill 1 - exp(-n/L). Twice the length fills
     // 86 %, beyond which tokens of strangers can hardly be told from those of one person.
-    check.require(total <= 2 * schema.token.bits, "bits", || {
+    let fits = schema.token.profile == Profile::Fields || total <= 2 * schema.token.bits;
+    check.require(fits, "bits", || {
         format!(
             "the features' bits add up to {total}, more than twice the token's {}: lower them or \
              raise [token] bits",
@@ -119,17 +134,161 @@ fn fields(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
     })
 }
 
+/// Where a field's values come from.
+fn source(check: &Checker<'_>, schema: &Schema, field: &Field) -> Result<(), Error> {
+    let name = &field.name;
+    if let Some(from) = &field.derived_from {
+        check.require(matches!(field.kind, Kind::Date | Kind::Sex), name, || {
+            format!("field \"{name}\": only a date or a sex can be taken from a document's number")
+        })?;
+        let document = |other: &&Field| other.name == *from && other.kind == Kind::Document;
+        check.require(schema.fields.iter().any(|f| document(&f)), from, || {
+            format!("field \"{name}\": from = \"{from}\" names no field of kind = \"document\"")
+        })?;
+    }
+    let dated = field.two_digit_years_to.is_some() || field.calendar != Calendar::Gregorian;
+    check.require(!dated || field.kind == Kind::Date, name, || {
+        format!("field \"{name}\": two_digit_years_to and calendar belong to kind = \"date\"")
+    })?;
+    let pivot = field.two_digit_years_to.unwrap_or(2000);
+    check.require((1900..=2099).contains(&pivot), name, || {
+        format!("field \"{name}\": two_digit_years_to must be 1900 to 2099, not {pivot}")
+    })
+}
+
+fn feature(check: &Checker<'_>, field: &Field, feature: &Feature) -> Result<(), Error> {
+    let name = &field.name;
+    let grams = matches!(
+        feature.kind,
+        FeatureKind::QGram | FeatureKind::PositionalQGram
+    );
+    let q = feature.q.unwrap_or(0);
+    check.require(
+        grams && (1..=4).contains(&q) || !grams && q == 0,
+        name,
+        || format!("field \"{name}\": give q (1 to 4) with q-grams, and only there"),
+    )?;
+    let components = feature.kind == FeatureKind::DateComponents;
+    check.require(!components || field.kind == Kind::Date, name, || {
+        format!("field \"{name}\": date-components needs kind = \"date\"")
+    })?;
+    let near = feature.kind == FeatureKind::NumericNeighbourhood;
+    check.require(
+        near == feature.distance.is_some_and(|d| d.is_finite() && d > 0.0)
+            && near == feature.resolution.is_some_and(|r| (1..=20).contains(&r)),
+        name,
+        || {
+            format!(
+                "field \"{name}\": give distance (more than 0) and resolution (1 to 20) with \
+                 numeric-neighbourhood, and only there"
+            )
+        },
+    )?;
+    check.require(!near || field.kind == Kind::Quantity, name, || {
+        format!("field \"{name}\": numeric-neighbourhood needs kind = \"quantity\"")
+    })?;
+    component(check, field, feature.part)?;
+    check.require(feature.bits > 0, name, || {
+        format!("field \"{name}\": a feature with 0 bits does nothing; leave it out")
+    })
+}
+
+/// Refuses a component that values of the field's kind never have.
+fn component(check: &Checker<'_>, field: &Field, component: Component) -> Result<(), Error> {
+    let known = field.kind.components();
+    check.require(
+        component.is_whole() || known.contains(&component),
+        &field.name,
+        || {
+            let word = |c: &Component| serde_json::to_string(c).unwrap_or_default();
+            let known: Vec<_> = known.iter().map(word).collect();
+            format!(
+                "field \"{}\": its kind has no part {}; parts are: {}",
+                field.name,
+                word(&component),
+                if known.is_empty() {
+                    "none but the whole".to_owned()
+                } else {
+                    known.join(", ")
+                }
+            )
+        },
+    )
+}
+
+fn filters(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
+    let wanted = schema.token.profile == Profile::Fields;
+    check.require(wanted != schema.filters.is_empty(), "filter", || {
+        "profile = \"fields\" needs [[filter]] sections, and no other profile has any".into()
+    })?;
+    check.require(schema.filters.len() <= FILTERS_MAX, "filter", || {
+        format!("a schema has at most {FILTERS_MAX} [[filter]]")
+    })?;
+    let mut filtered = BTreeSet::new();
+    for filter in &schema.filters {
+        let name = &filter.name;
+        check.require(is_word(name), name, || {
+            format!("filter name \"{name}\" must be a word of a-z, 0-9 and _")
+        })?;
+        check.require(
+            filter.bits.is_multiple_of(64) && (64..=1024).contains(&filter.bits),
+            name,
+            || format!("filter \"{name}\": bits must be a multiple of 64 from 64 to 1024"),
+        )?;
+        check.require(filter.weight > 0, name, || {
+            format!("filter \"{name}\": a weight of 0 does nothing; leave the filter out")
+        })?;
+        let mut kinds = Vec::new();
+        for field in filter.fields.iter().chain(&filter.frequency) {
+            let Some(known) = schema.fields.iter().find(|f| f.name == *field) else {
+                let message =
+                    format!("filter \"{name}\" names field \"{field}\", which is not declared");
+                return Err(check.refuse(field, message));
+            };
+            kinds.push(known.kind);
+        }
+        check.require(kinds.iter().any(|kind| *kind != Kind::Sex), name, || {
+            format!(
+                "filter \"{name}\" holds nothing but a sex, and its two values would be told apart \
+                 at a glance: give it a further field"
+            )
+        })?;
+        for field in &filter.fields {
+            check.require(filtered.insert(field.as_str()), field, || {
+                format!("field \"{field}\" is in two filters; it counts once")
+            })?;
+        }
+    }
+    Ok(())
+}
+
 fn keys(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
     let link = schema.link_keys.iter().map(|key| (&key.name, &key.parts));
+    let supports = schema
+        .link_keys
+        .iter()
+        .flat_map(|key| key.supports.iter().map(|support| (&key.name, support)));
     let block = schema.block_keys.iter().map(|key| (&key.name, &key.parts));
-    for (name, parts) in link.chain(block) {
+    for (name, parts) in link.chain(supports).chain(block) {
         check.require((1..=PARTS_MAX).contains(&parts.len()), name, || {
-            format!("key \"{name}\" must have 1 to {PARTS_MAX} parts")
+            format!("key \"{name}\" and each of its supports must have 1 to {PARTS_MAX} parts")
         })?;
         for part in parts {
             self::part(check, schema, name, part)?;
         }
     }
+    for key in &schema.link_keys {
+        check.require(key.supports.len() <= SUPPORTS_MAX, &key.name, || {
+            format!(
+                "key \"{}\" may have at most {SUPPORTS_MAX} supports",
+                key.name
+            )
+        })?;
+    }
+    let columns = schema.link_columns().len();
+    check.require(columns <= LINK_COLUMNS_MAX, "link_key", || {
+        format!("link keys and their supports make {columns} columns, more than {LINK_COLUMNS_MAX}")
+    })?;
     let reachable = !schema.link_keys.is_empty() || !schema.block_keys.is_empty();
     check.require(
         reachable || schema.candidates.all_pairs_max > 0,
@@ -163,10 +322,14 @@ fn part(check: &Checker<'_>, schema: &Schema, key: &str, part: &Part) -> Result<
         key,
         || format!("key \"{key}\": give length (1 or more) with prefix and suffix, and only there"),
     )?;
-    let needs_date = matches!(part.take, Take::Year | Take::MonthDay);
+    let needs_date = matches!(
+        part.take,
+        Take::Year | Take::YearMonth | Take::YearDay | Take::MonthDay
+    );
     check.require(!needs_date || field.kind == Kind::Date, key, || {
-        format!("key \"{key}\": year and month-day need a field of kind = \"date\"")
-    })
+        format!("key \"{key}\": parts of a date need a field of kind = \"date\"")
+    })?;
+    component(check, field, part.part)
 }
 
 fn attributes(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {

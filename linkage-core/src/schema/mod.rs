@@ -6,13 +6,16 @@
 //! and the choice of TOML or JSON do not change it.
 
 mod check;
+mod field;
+mod key;
 mod model;
+mod token;
 
 pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
-pub use model::{
-    Agreement, Attribute, BlockKey, CandidateSettings, Entity, Feature, FeatureKind, Field, Kind,
-    LinkKey, Part, Profile, Schema, Take, TokenSettings, UnknownEntity,
-};
+pub use field::{Calendar, Feature, FeatureKind, Field, Kind};
+pub use key::{BlockKey, LinkColumn, LinkKey, LinkRole, Part, Take};
+pub use model::{Attribute, CandidateSettings, Entity, Schema, UnknownEntity};
+pub use token::{Agreement, Diffusion, Filter, Profile, Suite, TokenSettings};
 
 /// Largest schema file, in bytes. A schema with the 60 fields that are allowed takes under
 /// 20 KiB; the bound keeps a wrong file (a data set, say) from being read as one.
@@ -73,6 +76,16 @@ impl Schema {
     /// Index of the field with this name, in schema order.
     pub fn field_index(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// Length of a token in bits: of the diffused filter, of the record-level filter, or of all
+    /// field-level filters together, by profile.
+    pub fn token_bits(&self) -> u32 {
+        match self.token.profile {
+            Profile::Hardened => self.token.diffusion().unwrap_or_default().bits,
+            Profile::PlainClk => self.token.bits,
+            Profile::Fields => self.filters.iter().map(|filter| filter.bits).sum(),
+        }
     }
 
     /// Names of the columns that a source must have: the record's id, then every field's column.

@@ -126,7 +126,7 @@ impl Encode {
             key_id: key.id().to_string(),
             schema_fingerprint: hex::encode(schema.fingerprint()),
             profile: schema.token.profile,
-            fill: fill(&encoded, schema.token.bits),
+            fill: fill(&encoded, schema.token_bits()),
         };
         outputs.commit()?;
         form.show(&result, || text(&result, &schema))?;
@@ -275,6 +275,8 @@ fn text(result: &Encoded<'_>, schema: &Schema) -> String {
 /// What a profile does and does not protect.
 fn warning(profile: Profile) -> &'static str {
     match profile {
+        Profile::Hardened => "hardened",
+        Profile::Fields => "fields",
         Profile::PlainClk => {
             "\
 Warning: plain-clk tokens are de-identified, not anonymous. Without the key nobody can compute a

@@ -247,19 +247,33 @@ fn feature(feature: &Feature) -> String {
         FeatureKind::PositionalQGram => format!("{q}-grams with place"),
         FeatureKind::DateComponents => "year, month, day".into(),
         FeatureKind::Whole => "whole value".into(),
+        FeatureKind::PinyinBigram => "pinyin bigrams".into(),
+        FeatureKind::FuzzySyllable => "fuzzy syllables".into(),
+        FeatureKind::FourCorner => "four-corner digits".into(),
+        FeatureKind::NumericNeighbourhood => "numeric neighbourhood".into(),
     }
 }
 
 fn parts(parts: &[Part]) -> String {
     let part = |part: &Part| {
-        let (field, length) = (&part.field, part.length.unwrap_or(0));
+        let length = part.length.unwrap_or(0);
+        let what = if part.part.is_whole() {
+            part.field.clone()
+        } else {
+            format!("{} {}", part.field, word(part.part))
+        };
         match part.take {
-            Take::Whole => field.clone(),
-            Take::Prefix => format!("{field} (first {length})"),
-            Take::Suffix => format!("{field} (last {length})"),
-            Take::Year => format!("{field} (year)"),
-            Take::MonthDay => format!("{field} (month, day)"),
-            Take::Soundex => format!("{field} (sound)"),
+            Take::Whole => what,
+            Take::Prefix => format!("{what} (first {length})"),
+            Take::Suffix => format!("{what} (last {length})"),
+            Take::Sorted => format!("{what} (characters sorted)"),
+            Take::Initials => format!("{what} (initials)"),
+            Take::Fuzzy => format!("{what} (fuzzy sound)"),
+            Take::Year => format!("{what} (year)"),
+            Take::YearMonth => format!("{what} (year, month)"),
+            Take::YearDay => format!("{what} (year, day)"),
+            Take::MonthDay => format!("{what} (month, day)"),
+            Take::Soundex => format!("{what} (sound)"),
         }
     };
     parts.iter().map(part).collect::<Vec<_>>().join(", ")

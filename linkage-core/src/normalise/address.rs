@@ -1,0 +1,12 @@
+//! Postal addresses.
+
+use zeroize::Zeroizing;
+
+use super::Parsed;
+use crate::record::{FieldState, NormalValue};
+
+/// Reads a cleaned address.
+pub(super) fn parse(clean: &str) -> Parsed {
+    let text = Zeroizing::new(clean.to_owned());
+    (Some(NormalValue::text(text)), FieldState::Valid)
+}

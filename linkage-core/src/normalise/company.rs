@@ -1,0 +1,12 @@
+//! Names of companies and other organisations.
+
+use zeroize::Zeroizing;
+
+use super::Parsed;
+use crate::record::{FieldState, NormalValue};
+
+/// Reads a cleaned company name.
+pub(super) fn parse(clean: &str) -> Parsed {
+    let text = Zeroizing::new(clean.to_owned());
+    (Some(NormalValue::text(text)), FieldState::Valid)
+}

@@ -1,0 +1,12 @@
+//! A person's sex.
+
+use zeroize::Zeroizing;
+
+use super::Parsed;
+use crate::record::{FieldState, NormalValue};
+
+/// Reads a cleaned code or word for a sex.
+pub(super) fn parse(clean: &str) -> Parsed {
+    let text = Zeroizing::new(clean.to_owned());
+    (Some(NormalValue::text(text)), FieldState::Valid)
+}

@@ -1,0 +1,136 @@
+//! How records become tokens and how tokens are compared.
+
+use serde::{Deserialize, Serialize};
+
+/// How tokens are made and compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenSettings {
+    /// How a record becomes a token.
+    pub profile: Profile,
+    /// Keyed hash function of tokens and keys.
+    pub suite: Suite,
+    /// Length in bits of the record-level filter that features set bits in; a multiple of 64 from
+    /// 256 to 4096. Not used by the `fields` profile.
+    pub bits: u32,
+    /// Diffusion of that filter into the token; under the `hardened` profile only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diffusion: Option<Diffusion>,
+    /// How two tokens are compared. Hamming under `hardened`, otherwise Dice, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
+    /// Fewest features (q-grams and the like) that make a token; a record with fewer is not
+    /// compared by token, because a thin token identifies itself by its weight (Schnell 2021).
+    pub features_min: u32,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Hardened,
+            suite: Suite::HmacSha256,
+            bits: 1024,
+            diffusion: None,
+            agreement: None,
+            features_min: 8,
+        }
+    }
+}
+
+impl TokenSettings {
+    /// How two tokens are compared: as declared, or as suits the profile.
+    pub fn agreement(&self) -> Agreement {
+        self.agreement.unwrap_or(match self.profile {
+            Profile::Hardened => Agreement::Hamming,
+            Profile::Fields | Profile::PlainClk => Agreement::Dice,
+        })
+    }
+
+    /// The diffusion that the profile applies: as declared or the default under `hardened`, none
+    /// under any other.
+    pub fn diffusion(&self) -> Option<Diffusion> {
+        (self.profile == Profile::Hardened).then(|| self.diffusion.unwrap_or_default())
+    }
+}
+
+/// How a record becomes a token; named for what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// One keyed Bloom filter per record at a fill of 0.42 to 0.50, then linear diffusion
+    /// (Armknecht, Heng, Schnell, PoPETs 2023(2)), compared by Hamming agreement.
+    Hardened,
+    /// One keyed Bloom filter per declared [`Filter`] and keyed frequency classes. Links dirty data
+    /// best and is weakest against frequency attacks: a project's manifest must say who accepted
+    /// that risk.
+    Fields,
+    /// One keyed Bloom filter per record (cryptographic long-term key, Schnell, Bachteler, Reiher
+    /// 2011) with HMAC random hashing, without hardening. De-identified, not anonymous: a matcher
+    /// that knows some of the records can re-identify others from the similarities.
+    PlainClk,
+}
+
+/// Keyed hash functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suite {
+    /// HMAC (RFC 2104) with SHA-256 (FIPS 180-4).
+    #[default]
+    HmacSha256,
+    /// HMAC with SM3 (GB/T 32905-2016).
+    HmacSm3,
+}
+
+/// Diffusion: every bit of the token is the exclusive or of `inputs` bits of the record-level
+/// filter, chosen under the project's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Diffusion {
+    /// Filter bits per token bit, the `t` of the paper; 2 to 10.
+    pub inputs: u32,
+    /// Length of the token in bits; a multiple of 64 from 512 to 8192.
+    pub bits: u32,
+}
+
+impl Default for Diffusion {
+    /// `t = 5` into 2048 bits: with a fill of 0.42 to 0.50, unrelated records then agree as coin
+    /// tosses do, and records of one person still stand out by 5 standard deviations or more.
+    fn default() -> Self {
+        Self {
+            inputs: 5,
+            bits: 2048,
+        }
+    }
+}
+
+/// How two tokens are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agreement {
+    /// 2 |a and b| / (|a| + |b|); under the `fields` profile the mean over the filters that both
+    /// records have, by weight.
+    Dice,
+    /// Share of positions on which both tokens have the same bit.
+    Hamming,
+}
+
+/// One filter of the `fields` profile: a keyed Bloom filter over one or a few fields.
+///
+/// A field with few values (sex, a month) must share its filter with others: alone, the histogram
+/// of its filters names the values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// Name of the filter, for reports.
+    pub name: String,
+    /// Length in bits; a multiple of 64 from 64 to 1024.
+    pub bits: u32,
+    /// The fields whose features it holds.
+    pub fields: Vec<String>,
+    /// Weight of the filter's agreement.
+    pub weight: u16,
+    /// Field whose value's keyed frequency class (16 bits) goes along, so that the matcher can tell
+    /// frequent values from rare ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<String>,
+}
