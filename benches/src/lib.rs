@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use linkage_core::encode::{Batch, Header};
+use linkage_core::encode::batch::{Batch, Header, Row};
 use linkage_core::keys::KeyId;
-use linkage_core::schema::{Agreement, Profile};
+use linkage_core::schema::{Agreement, LinkColumn, LinkRole, Profile, Suite};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -27,11 +27,18 @@ pub fn header(agreement: Agreement, token_bits: u32, block_keys: u8, rows: u32) 
         project: [0; 32],
         schema: [0; 32],
         key: KeyId([0; 8]),
+        pack: [0; 32],
+        suite: Suite::HmacSha256,
         profile: Profile::PlainClk,
         agreement,
-        link_keys: 1,
-        block_keys,
         token_bits,
+        link_columns: vec![LinkColumn {
+            rule: 0,
+            role: LinkRole::Link,
+        }],
+        block_keys,
+        classes: 0,
+        segments: vec![],
         rows: rows.into(),
     }
 }
@@ -39,44 +46,47 @@ pub fn header(agreement: Agreement, token_bits: u32, block_keys: u8, rows: u32) 
 /// A batch of `header.rows` unrelated records: half of the bits set, which is near the fill of real
 /// tokens, and keys that no two records share.
 pub fn strangers(header: Header, rng: &mut impl Rng) -> Batch {
-    let rows = usize::try_from(header.rows).unwrap_or(0);
-    let mut bytes = vec![0; rows * header.layout().row_bytes()];
-    rng.fill_bytes(&mut bytes);
-    batch(header, &bytes)
+    let mut batch = Batch::new(header);
+    for _ in 0..batch.header().rows {
+        let block_keys: Vec<_> = (0..batch.header().block_keys)
+            .map(|_| rng.random())
+            .collect();
+        push(&mut batch, rng.random(), &block_keys, rng);
+    }
+    batch
 }
 
 /// A batch in which row `i` has the keys of `people[i]`, equal for equal people. Others share block
 /// keys by chance: each is one of `block_values`. Tokens are random.
 pub fn register(header: Header, people: &[u32], block_values: u32, rng: &mut impl Rng) -> Batch {
-    let token_bytes = header.token_bits as usize / 8;
-    let mut bytes = Vec::with_capacity(people.len() * header.layout().row_bytes());
+    let mut batch = Batch::new(header);
     for person in people {
-        let start = bytes.len();
-        bytes.resize(start + token_bytes, 0);
-        if let Some(token) = bytes.get_mut(start..) {
-            rng.fill_bytes(token);
-        }
         let mut keys = ChaCha20Rng::seed_from_u64(person.wrapping_add(1).into());
-        bytes.extend_from_slice(&keys.random::<[u8; 16]>());
-        for _ in 0..header.block_keys {
-            // Spread over all 64 bits as the keyed tags are.
-            let value = u64::from(keys.random_range(0..block_values));
-            bytes.extend_from_slice(
-                &(value + 1)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .to_le_bytes(),
-            );
-        }
+        let link_key = keys.random();
+        // Spread over all 64 bits as the keyed tags are.
+        let mut block_key = || {
+            (u64::from(keys.random_range(0..block_values)) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        let block_keys: Vec<_> = (0..batch.header().block_keys)
+            .map(|_| block_key())
+            .collect();
+        push(&mut batch, link_key, &block_keys, rng);
     }
-    batch(header, &bytes)
+    batch
 }
 
 #[allow(
     clippy::expect_used,
-    reason = "a bench fails by panicking; the bytes are made for the header"
+    reason = "a bench fails by panicking; the row is made for the header"
 )]
-fn batch(header: Header, bytes: &[u8]) -> Batch {
-    let mut batch = Batch::new(header);
-    batch.push_rows(bytes).expect("whole rows");
-    batch
+fn push(batch: &mut Batch, link_key: [u8; 16], block_keys: &[u64], rng: &mut impl Rng) {
+    let token: Vec<u64> = (0..batch.width()).map(|_| rng.next_u64()).collect();
+    let block_keys: Vec<_> = block_keys.iter().copied().map(Some).collect();
+    let row = Row {
+        token: &token,
+        link_keys: &[Some(link_key)],
+        block_keys: &block_keys,
+        classes: &[],
+    };
+    batch.push(&row).expect("a row of this header");
 }

@@ -166,6 +166,16 @@ impl From<linkage_core::encode::BatchError> for Fault {
     }
 }
 
+impl From<linkage_core::encode::batch::StreamError> for Fault {
+    fn from(error: linkage_core::encode::batch::StreamError) -> Self {
+        use linkage_core::encode::batch::StreamError;
+        match error {
+            StreamError::Io(error) => error.into(),
+            StreamError::Batch(error) => error.into(),
+        }
+    }
+}
+
 impl From<tokio::task::JoinError> for Fault {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::internal("task.failed", &error)

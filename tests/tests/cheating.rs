@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use linkage_core::encode::Header;
+use linkage_core::encode::batch::{Header, read_header};
 use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::{PartyId, ProjectId};
@@ -371,8 +371,7 @@ async fn batches_that_do_not_belong_are_refused() -> Result<()> {
     let manifest = world.matcher_store()?.manifest(&id)?;
     let project = Project::parse(&manifest.context("no manifest")?)?;
     let key = signing_key(&world, &credit)?;
-    let theirs = fs::read(world.outbox(&health, id))?;
-    let header = Header::from_bytes(theirs.get(..Header::BYTES).context("short")?)?;
+    let header = read_header(&mut fs::File::open(world.outbox(&health, id))?)?;
     let matcher = World::matcher_party()?;
     let channel = channel(&world, Role::Owner, "credit", &matcher).await?;
     let mut uploads = UploadsClient::new(channel);
@@ -380,7 +379,7 @@ async fn batches_that_do_not_belong_are_refused() -> Result<()> {
         project: id.as_bytes().to_vec().into(),
         header: header.to_bytes().into(),
         digest: digest.to_vec().into(),
-        chunk_bytes: u32::try_from(header.layout().row_bytes()).unwrap_or(u32::MAX),
+        chunk_bytes: 64 * 1024,
         signature: project.sign(&key, Purpose::Batch, &digest).into(),
     };
 

@@ -72,7 +72,7 @@ fn register(
     }
     ensure!(records.len() == ROWS, "{} rows of {file}", records.len());
     let header = Header::new([0; 32], schema, key.id(), records.len() as u64);
-    let batch = Batch::decode(&Batch::encode(&header, &records))?;
+    let batch = Batch::decode(&Batch::encode(&header, &records)?)?;
     Ok((batch, people))
 }
 

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{Candidates, Method, Prefilter, RuleCount, ScoredPair, Side};
 use crate::encode::Batch;
-use crate::schema::CandidateSettings;
+use crate::schema::{CandidateSettings, LinkRole};
 use crate::similarity::Comparison;
 
 /// Rate at which the filter lets an absent key pass. At 1 % it takes 1.2 bytes a key; a lower rate
@@ -85,10 +85,15 @@ pub(super) fn link_pairs(
     side: Side,
     prefilter: Prefilter,
 ) -> Vec<(u32, u32, u8)> {
-    let mut linked: Vec<(u32, u32, u8)> = (0..a.header().link_keys)
-        .into_par_iter()
-        .flat_map_iter(|rule| {
-            let key = |batch: &Batch, row: usize| batch.link_key(row, usize::from(rule));
+    let mut linked: Vec<(u32, u32, u8)> = a
+        .header()
+        .link_columns
+        .par_iter()
+        .enumerate()
+        .filter(|(_, column)| column.role == LinkRole::Link)
+        .flat_map_iter(|(at, column)| {
+            let rule = column.rule;
+            let key = |batch: &Batch, row: usize| batch.link_key(row, at);
             let entries = collect(a, b, key, side, prefilter);
             // A link key shared by more records than this is no identifier but a default value.
             let (pairs, _) = join(entries, side, LINK_PAIRS_MAX);

@@ -22,6 +22,7 @@ fn schema() -> Schema {
         entity = "persons"
         id_column = "id"
         [token]
+        profile = "plain-clk"
         bits = 256
         features_min = 1
         [[field]]
@@ -69,7 +70,7 @@ fn batch(rows: &[(u8, u8, u8)]) -> Batch {
         })
         .collect();
     let header = Header::new([0; 32], &schema, KeyId([0; 8]), rows.len() as u64);
-    Batch::decode(&Batch::encode(&header, &records)).unwrap()
+    Batch::decode(&Batch::encode(&header, &records).unwrap()).unwrap()
 }
 
 fn settings(all_pairs_max: u64, block_pairs_max: u64) -> CandidateSettings {

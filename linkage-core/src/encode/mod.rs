@@ -8,7 +8,7 @@
 //! hashing, which Kroll and Steinmetzer, HEALTHINF 2015, attacked; the rejection keeps the
 //! positions uniform).
 
-mod batch;
+pub mod batch;
 mod feature;
 mod tag;
 
@@ -21,7 +21,7 @@ use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
 use crate::schema::{Feature, Schema};
 
-pub use batch::{Batch, BatchError, Header, LINK_KEY_BYTES, RowLayout};
+pub use batch::{Batch, BatchError, Header, LINK_KEY_BYTES};
 
 /// Most positions that one feature sets. A field with a single short value would otherwise put its
 /// whole weight on one feature, which then shows in the token's weight.

@@ -15,7 +15,7 @@ pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
 pub use field::{Calendar, Feature, FeatureKind, Field, Kind};
 pub use key::{BlockKey, LinkColumn, LinkKey, LinkRole, Part, Take};
 pub use model::{Attribute, CandidateSettings, Entity, Schema, UnknownEntity};
-pub use token::{Agreement, Diffusion, Filter, Profile, Suite, TokenSettings};
+pub use token::{Agreement, Diffusion, Filter, Profile, Segment, Suite, TokenSettings};
 
 /// Largest schema file, in bytes. A schema with the 60 fields that are allowed takes under
 /// 20 KiB; the bound keeps a wrong file (a data set, say) from being read as one.
@@ -86,6 +86,16 @@ impl Schema {
             Profile::PlainClk => self.token.bits,
             Profile::Fields => self.filters.iter().map(|filter| filter.bits).sum(),
         }
+    }
+
+    /// The filters that a token is made of, in order; empty where the profile makes one filter of
+    /// the whole record.
+    pub fn segments(&self) -> Vec<Segment> {
+        let segment = |filter: &Filter| Segment {
+            bits: filter.bits,
+            weight: filter.weight,
+        };
+        self.filters.iter().map(segment).collect()
     }
 
     /// Names of the columns that a source must have: the record's id, then every field's column.

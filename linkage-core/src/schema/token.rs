@@ -134,3 +134,12 @@ pub struct Filter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<String>,
 }
+
+/// One filter of a token of the `fields` profile: where it ends and what it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Length in bits.
+    pub bits: u32,
+    /// Weight of the filter's agreement.
+    pub weight: u16,
+}

@@ -114,7 +114,7 @@ impl Encode {
         write_ids(&outputs, &records)?;
         let (_, encoded): (Vec<_>, Vec<_>) = records.into_iter().unzip();
         let header = Header::new([0; 32], &schema, key.id(), encoded.len() as u64);
-        let tokens = Batch::encode(&header, &encoded);
+        let tokens = Batch::encode(&header, &encoded).map_err(Failure::input)?;
         outputs
             .create(TOKENS)?
             .write_all(&tokens)

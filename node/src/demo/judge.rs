@@ -177,8 +177,9 @@ fn recompute(cluster: &Cluster, round: &Round, linked: &Linked) -> Result<Outcom
             .join("uploads")
             .join(format!("{}.tokens", hex::encode(upload.id)));
         let what = format!("cannot read {}", path.display());
-        let bytes = std::fs::read(&path).map_err(|source| Error::Io { what, source })?;
-        batches.push(Batch::decode(&bytes).map_err(|error| Error::Check(error.to_string()))?);
+        let file = std::fs::File::open(&path).map_err(|source| Error::Io { what, source })?;
+        let batch = Batch::read(std::io::BufReader::new(file));
+        batches.push(batch.map_err(|error| Error::Check(error.to_string()))?);
     }
     let schema = Schema::parse(&round.schema).map_err(|error| Error::Input(error.to_string()))?;
     run::link(&batches, &schema.candidates, &|_, _| {})

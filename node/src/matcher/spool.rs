@@ -1,12 +1,11 @@
-//! A batch on its way in, on disk: header, then rows as they come, then the checksum.
+//! A batch on its way in, on disk: header, then row groups as they come, then the checksum.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use linkage_core::encode::{Batch, Header};
-use ring::digest;
+use linkage_core::encode::batch::{Batch, BatchError, BatchReader, Header, StreamError};
 
 use crate::fault::Fault;
 use crate::store::matcher::Upload;
@@ -14,7 +13,7 @@ use crate::store::matcher::Upload;
 /// An open batch file.
 pub(super) struct Spool {
     file: File,
-    rows_bytes: u64,
+    body_bytes: u64,
     received: u64,
     chunk_bytes: u64,
 }
@@ -29,7 +28,7 @@ impl Spool {
     /// were not acknowledged and are cut off.
     pub(super) fn open(dir: &Path, upload: &Upload) -> Result<Self, Fault> {
         let header = Header::from_bytes(&upload.header)?;
-        let rows_bytes = header.rows * header.layout().row_bytes() as u64;
+        let body_bytes = header.body_bytes();
         let chunk_bytes = u64::from(upload.chunk_bytes);
         let mut file = OpenOptions::new()
             .read(true)
@@ -46,15 +45,15 @@ impl Spool {
             file.sync_all()?;
             File::open(dir)?.sync_all()?;
         }
-        let mut received = length.saturating_sub(start).min(rows_bytes);
-        if received < rows_bytes {
+        let mut received = length.saturating_sub(start).min(body_bytes);
+        if received < body_bytes {
             received -= received % chunk_bytes;
         }
         file.set_len(start + received)?;
         file.seek(SeekFrom::Start(start + received))?;
         Ok(Self {
             file,
-            rows_bytes,
+            body_bytes,
             received,
             chunk_bytes,
         })
@@ -73,7 +72,7 @@ impl Spool {
                 format!("chunk {index} came, chunk {} is next", self.next_chunk()),
             ));
         }
-        let expected = self.chunk_bytes.min(self.rows_bytes - self.received);
+        let expected = self.chunk_bytes.min(self.body_bytes - self.received);
         if rows.len() as u64 != expected || rows.is_empty() {
             return Err(Fault::malformed("the chunk's length"));
         }
@@ -92,44 +91,50 @@ impl Spool {
 
     /// Checks that everything came and has the announced digest, and completes the file.
     pub(super) fn seal(mut self, announced: &[u8; 32]) -> Result<(), Fault> {
-        if self.received < self.rows_bytes {
+        if self.received < self.body_bytes {
             return Err(Fault::state(
                 "upload.incomplete",
-                format!("{} of {} bytes are here", self.received, self.rows_bytes),
+                format!("{} of {} bytes are here", self.received, self.body_bytes),
             ));
         }
         self.file.seek(SeekFrom::Start(0))?;
-        let mut context = digest::Context::new(&digest::SHA256);
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let count = self.file.read(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            context.update(buffer.get(..count).unwrap_or(&[]));
-        }
-        let digest = context.finish();
-        if digest.as_ref() != announced {
-            return Err(Fault::new(
-                tonic::Code::DataLoss,
-                "upload.digest",
-                "the rows do not have the digest announced at the beginning",
-            ));
-        }
-        self.file.write_all(digest.as_ref())?;
+        check(BufReader::new(&self.file).chain(announced.as_slice()))?;
+        self.file.seek(SeekFrom::End(0))?;
+        self.file.write_all(announced)?;
         self.file.sync_all()?;
         Ok(())
     }
 }
 
+/// Refuses what is no batch or has another digest than its trailer says, group by group.
+fn check(input: impl Read) -> Result<(), Fault> {
+    let check = || -> Result<(), StreamError> {
+        let mut reader = BatchReader::new(input)?;
+        let mut group = Batch::new(reader.header().clone());
+        while reader.read_group(&mut group)? > 0 {
+            group.clear();
+        }
+        Ok(())
+    };
+    check().map_err(|error| match error {
+        StreamError::Batch(BatchError::Checksum) => Fault::new(
+            tonic::Code::DataLoss,
+            "upload.digest",
+            "the rows do not have the digest announced at the beginning",
+        ),
+        error => error.into(),
+    })
+}
+
 /// Reads a sealed batch.
 pub(super) fn read(dir: &Path, id: &[u8; 16]) -> Result<Batch, Fault> {
-    let bytes = std::fs::read(Spool::path(dir, id))?;
-    Batch::decode(&bytes).map_err(|error| Fault::internal("store.batch", &error))
+    let file = File::open(Spool::path(dir, id))?;
+    Batch::read(BufReader::new(file)).map_err(|error| Fault::internal("store.batch", &error))
 }
 
 #[cfg(test)]
 mod tests {
+    use linkage_core::encode::batch::{BatchWriter, Row};
     use linkage_core::keys::KeyId;
     use linkage_core::schema::Schema;
 
@@ -137,19 +142,24 @@ mod tests {
 
     fn upload(rows: u64) -> (Upload, Vec<u8>) {
         let schema = Schema::parse(
-            "version = 1\nentity = \"persons\"\nid_column = \"id\"\n[token]\nbits = 256\n[[field]]\n\
+            "version = 1\nentity = \"persons\"\nid_column = \"id\"\n[token]\nprofile = \"plain-clk\"\nbits = 256\n[[field]]\n\
              name = \"n\"\nkind = \"name\"\nfeature = [{ kind = \"whole\", bits = 9 }]\n",
         )
         .unwrap();
-        let header = Header::new([1; 32], &schema, KeyId([2; 8]), rows).to_bytes();
-        let body: Vec<u8> = (0..rows * 32)
-            .map(|i| u8::try_from(i % 251).unwrap())
-            .collect();
-        let all = [header.as_slice(), &body].concat();
-        let digest = digest::digest(&digest::SHA256, &all)
-            .as_ref()
-            .try_into()
-            .unwrap();
+        let header = Header::new([1; 32], &schema, KeyId([2; 8]), rows);
+        let mut writer = BatchWriter::new(Vec::new(), &header).unwrap();
+        for row in 0..rows {
+            let row = Row {
+                token: &[row, 2, 3, !row],
+                link_keys: &[],
+                block_keys: &[],
+                classes: &[],
+            };
+            writer.push(&row).unwrap();
+        }
+        let (all, digest) = writer.finish().unwrap();
+        let header = header.to_bytes();
+        let body = all[header.len()..all.len() - 32].to_vec();
         let upload = Upload {
             id: [3; 16],
             project: [1; 32].into(),
@@ -222,5 +232,21 @@ mod tests {
             incomplete.seal(&upload.digest).unwrap_err().reason(),
             "upload.incomplete"
         );
+    }
+
+    #[test]
+    fn refuses_a_batch_that_is_damaged_though_its_digest_fits() {
+        let (mut upload, mut body) = upload(4);
+        let dir = tempfile::tempdir().unwrap();
+        // The last row's number of set bits.
+        let last = body.len() - 2;
+        body[last] ^= 1;
+        let all = [upload.header.as_slice(), &body].concat();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &all);
+        upload.digest.copy_from_slice(digest.as_ref());
+        let mut spool = Spool::open(dir.path(), &upload).unwrap();
+        put(&mut spool, &body, 0);
+        let refused = spool.seal(&upload.digest).unwrap_err();
+        assert_eq!(refused.reason(), "upload.batch");
     }
 }

@@ -22,6 +22,9 @@ use crate::wire;
 /// Largest chunk: above 256 KiB throughput fell in the measurement that the message limit is from.
 const CHUNK_BYTES_MAX: u32 = 256 * 1024;
 
+/// Smallest chunk: chunks are numbered in 32 bits, and every one is written through to the disk.
+const CHUNK_BYTES_MIN: u32 = 4 * 1024;
+
 /// Most rows of one upload.
 const ROWS_MAX: u64 = 50_000_000;
 
@@ -154,12 +157,16 @@ impl Matcher {
         let digest = wire::fixed(&request.digest, "the batch's digest")?;
         project.verify(&member.party, Purpose::Batch, &digest, &request.signature)?;
         let header = Header::from_bytes(&request.header)?;
-        let expected = Header::new(
-            *project.id.as_bytes(),
-            &project.schema,
-            header.key,
-            header.rows,
-        );
+        // Which data pack the owners use is theirs to agree on; `comparable` below holds them to it.
+        let expected = Header {
+            pack: header.pack,
+            ..Header::new(
+                *project.id.as_bytes(),
+                &project.schema,
+                header.key,
+                header.rows,
+            )
+        };
         if header != expected {
             return Err(Fault::new(
                 Code::InvalidArgument,
@@ -170,11 +177,8 @@ impl Matcher {
         for other in self.store.uploads(&project.id)? {
             header.comparable(&Header::from_bytes(&other.header)?)?;
         }
-        let row_bytes = u32::try_from(header.layout().row_bytes()).unwrap_or(u32::MAX);
-        let whole_rows = request.chunk_bytes > 0
-            && request.chunk_bytes <= CHUNK_BYTES_MAX
-            && request.chunk_bytes.is_multiple_of(row_bytes);
-        if !whole_rows || !(1..=ROWS_MAX).contains(&header.rows) {
+        let fits = (CHUNK_BYTES_MIN..=CHUNK_BYTES_MAX).contains(&request.chunk_bytes);
+        if !fits || !(1..=ROWS_MAX).contains(&header.rows) {
             return Err(Fault::malformed("the batch's size"));
         }
         Ok(Upload {

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
-use linkage_core::encode::{Batch, Header};
+use linkage_core::encode::batch::{Batch, DIGEST_BYTES, Header, read_header};
 use linkage_core::ids::ProjectId;
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
@@ -25,13 +26,11 @@ use crate::dataset;
 use crate::fault::{Chain, Fault};
 use crate::store::owner::Uploaded;
 
-/// Target size of a chunk: within 64-256 KiB loopback throughput was highest.
-const CHUNK_BYTES: usize = 256 * 1024;
+/// Size of a chunk: within 64-256 KiB loopback throughput was highest.
+const CHUNK_BYTES: u32 = 256 * 1024;
 
 /// Chunks that may be under way without acknowledgement.
 const UNACKNOWLEDGED_MAX: usize = 32;
-
-const DIGEST_BYTES: u64 = 32;
 
 impl Owner {
     /// Encodes the data set, unless a batch waits in the outbox, and uploads it.
@@ -113,7 +112,7 @@ impl Owner {
             .iter()
             .filter_map(|at| data.encoded.get(*at).cloned())
             .collect();
-        write_private(&self.outbox(&project.id), &Batch::encode(&header, &rows))?;
+        write_private(&self.outbox(&project.id), &Batch::encode(&header, &rows)?)?;
 
         let ids: Vec<_> = order.iter().filter_map(|at| data.ids.get(*at)).collect();
         let attributes: Vec<_> = project
@@ -145,21 +144,18 @@ impl Owner {
     async fn send(&self, project: &Project, report: &Reporter) -> Result<(), Fault> {
         let mut file = File::open(self.outbox(&project.id))?;
         let length = file.metadata()?.len();
-        let mut header = vec![0; Header::BYTES];
-        file.read_exact(&mut header)?;
-        let parsed = Header::from_bytes(&header)?;
-        let mut digest = [0; DIGEST_BYTES as usize];
-        file.seek(SeekFrom::Start(length.saturating_sub(DIGEST_BYTES)))?;
+        let header = read_header(&mut file)?;
+        let body = file.stream_position()?..length.saturating_sub(DIGEST_BYTES as u64);
+        let mut digest = [0; DIGEST_BYTES];
+        file.seek(SeekFrom::Start(body.end))?;
         file.read_exact(&mut digest)?;
-        let row_bytes = parsed.layout().row_bytes();
-        let chunk_bytes = (CHUNK_BYTES / row_bytes).max(1) * row_bytes;
 
         let mut uploads = self.uploads().await?;
         let begin = v1::BeginRequest {
             project: project.id.as_bytes().to_vec().into(),
-            header: header.into(),
+            header: header.to_bytes().into(),
             digest: digest.to_vec().into(),
-            chunk_bytes: u32::try_from(chunk_bytes).unwrap_or(u32::MAX),
+            chunk_bytes: CHUNK_BYTES,
             signature: project.sign(&self.signing, Purpose::Batch, &digest).into(),
         };
         let begun = uploads.begin(begin).await.map_err(relayed)?.into_inner();
@@ -167,19 +163,11 @@ impl Owner {
             .journal
             .act(Action::UploadBegin, hex::encode(&begun.upload))
             .project(&project.id)
-            .count("rows", parsed.rows)
+            .count("rows", header.rows)
             .digest("batch", &digest);
         act.ok()?;
         if !begun.sealed {
-            let rows_bytes = length - Header::BYTES as u64 - DIGEST_BYTES;
-            put_rows(
-                &mut uploads,
-                file,
-                &begun,
-                (rows_bytes, chunk_bytes),
-                report,
-            )
-            .await?;
+            put_rows(&mut uploads, file, &begun, body, report).await?;
         }
         let seal = v1::SealRequest {
             upload: begun.upload.clone(),
@@ -199,23 +187,23 @@ async fn put_rows(
     uploads: &mut UploadsClient<Channel>,
     mut file: File,
     begun: &v1::BeginReply,
-    (rows_bytes, chunk_bytes): (u64, usize),
+    body: Range<u64>,
     report: &Reporter,
 ) -> Result<(), Fault> {
-    let chunks = rows_bytes.div_ceil(chunk_bytes as u64);
+    let chunks = (body.end - body.start).div_ceil(CHUNK_BYTES.into());
     let mut durable = u64::from(begun.next_chunk);
     if durable >= chunks {
         return Ok(());
     }
-    let sent = durable * chunk_bytes as u64;
-    file.seek(SeekFrom::Start(Header::BYTES as u64 + sent))?;
-    let rows = file.take(rows_bytes - sent);
+    let from = body.start + durable * u64::from(CHUNK_BYTES);
+    file.seek(SeekFrom::Start(from))?;
+    let rows = file.take(body.end.saturating_sub(from));
     let (sender, receiver) = mpsc::channel(4);
     let window = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
     let sending = tokio::spawn(send_chunks(
         rows,
         begun.upload.to_vec(),
-        (begun.next_chunk, chunk_bytes),
+        begun.next_chunk,
         sender,
         Arc::clone(&window),
     ));
@@ -239,14 +227,14 @@ async fn put_rows(
 async fn send_chunks(
     mut rows: impl Read + Send,
     upload: Vec<u8>,
-    (first, chunk_bytes): (u32, usize),
+    first: u32,
     sender: mpsc::Sender<v1::Chunk>,
     window: Arc<Semaphore>,
 ) -> Result<(), Fault> {
     for index in first.. {
-        let mut chunk = Vec::with_capacity(chunk_bytes);
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES as usize);
         rows.by_ref()
-            .take(chunk_bytes as u64)
+            .take(CHUNK_BYTES.into())
             .read_to_end(&mut chunk)?;
         if chunk.is_empty() {
             break;

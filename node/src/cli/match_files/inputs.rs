@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use linkage_core::encode::{Batch, BatchError, Header};
+use linkage_core::encode::batch::{Batch, BatchError, Header, StreamError};
 use linkage_core::schema::Schema;
 
 use super::super::schema::short;
@@ -203,16 +203,11 @@ fn read_tokens(path: &Path) -> Result<Batch, Error> {
         path: path.into(),
         source,
     };
-    let mut file = File::open(path).map_err(io)?;
-    // The header first: a large file of another kind is refused before it is in memory.
-    let mut bytes = Vec::new();
-    file.by_ref()
-        .take(Header::BYTES as u64)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    Header::from_bytes(&bytes).map_err(refused)?;
-    file.read_to_end(&mut bytes).map_err(io)?;
-    Batch::decode(&bytes).map_err(refused)
+    let file = File::open(path).map_err(io)?;
+    Batch::read(BufReader::new(file)).map_err(|error| match error {
+        StreamError::Io(source) => io(source),
+        StreamError::Batch(source) => refused(source),
+    })
 }
 
 fn comparable(first: (&Path, &Header), second: (&Path, &Header)) -> Result<(), Error> {
