@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_record_has_a_position_and_linked_ones_share_it() {
-        let clusters = cluster(&[3, 2, 2], &[link(0, 0, 1, 1), link(1, 1, 2, 0)]);
+        let clusters = cluster(&[3, 2, 2], &[link(0, 0, 1, 1), link(1, 1, 2, 0)], &[]);
         let map = LinkMap::draw(&clusters, &mut ChaCha20Rng::seed_from_u64(1)).unwrap();
         let owner = |i: usize| map.owner(i).unwrap();
         assert_eq!((owner(0).len(), owner(1).len(), owner(2).len()), (3, 2, 2));
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn runs_are_fresh_and_the_range_does_not_depend_on_the_links() {
-        let linked = cluster(&[4, 4], &[link(0, 0, 1, 0), link(0, 1, 1, 1)]);
-        let apart = cluster(&[4, 4], &[]);
+        let linked = cluster(&[4, 4], &[link(0, 0, 1, 0), link(0, 1, 1, 1)], &[]);
+        let apart = cluster(&[4, 4], &[], &[]);
         let draw = |c, seed| LinkMap::draw(c, &mut ChaCha20Rng::seed_from_u64(seed)).unwrap();
         assert_ne!(draw(&linked, 1), draw(&linked, 2));
         assert_eq!(draw(&linked, 1).range(), draw(&apart, 1).range());
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn positions_of_linked_and_unlinked_records_look_alike() {
         // Mean position of linked and of unlinked records over many runs: both half the range.
-        let clusters = cluster(&[2, 1], &[link(0, 0, 1, 0)]);
+        let clusters = cluster(&[2, 1], &[link(0, 0, 1, 0)], &[]);
         let mut sums = [0_u64; 2];
         for seed in 0..4000 {
             let map = LinkMap::draw(&clusters, &mut ChaCha20Rng::seed_from_u64(seed)).unwrap();

@@ -201,7 +201,7 @@ mod tests {
             link(1, 1, 2, 0, 0.9),
             link(0, 3, 1, 2, 0.8),
         ];
-        let quality = truth().clusters(&cluster(&[4, 3, 2], &links));
+        let quality = truth().clusters(&cluster(&[4, 3, 2], &links, &[]));
         assert_eq!(
             (quality.found, quality.correct, quality.true_pairs),
             (4, 3, 6)

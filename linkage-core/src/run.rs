@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::candidates::{self, Method, RuleCount, ScoredPair};
-use crate::decide::{Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
+use crate::decide::{Apart, Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
 use crate::encode::{Batch, BatchError};
 use crate::schema::CandidateSettings;
 
@@ -26,6 +26,9 @@ pub struct PairReport {
     pub reduction_ratio: f64,
     /// Counts of the block-key rules.
     pub block_rules: Vec<RuleCount>,
+    /// Pairs of records that share an identity number, say, and contradict each other in everything
+    /// that should support it. Not linked; for review.
+    pub identity_conflicts: u64,
     /// One-to-one assigned pairs that share a link key.
     pub keyed: u64,
     /// One-to-one assigned pairs at or above the threshold, those by link key included.
@@ -96,6 +99,7 @@ pub fn link(
         step();
     }
     let (mut pairs, mut assigned, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let mut apart = Vec::new();
     for (owner_a, a) in batches.iter().enumerate() {
         for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
             let found = candidates::across(a, b, settings);
@@ -114,6 +118,12 @@ pub fn link(
                 floor: floors.fold(found.floor, f64::max),
             });
             let threshold = calibration.threshold;
+            apart.extend(found.identity_conflicts.iter().map(|(a, b)| Apart {
+                owner_a,
+                a: *a,
+                owner_b,
+                b: *b,
+            }));
             links.par_extend(
                 found
                     .pairs
@@ -142,7 +152,7 @@ pub fn link(
     }
     let rows: Vec<usize> = batches.iter().map(Batch::len).collect();
     Ok(Outcome {
-        clusters: cluster(&rows, &links),
+        clusters: cluster(&rows, &links, &apart),
         pairs,
         assigned,
         links,
@@ -171,6 +181,7 @@ fn report(
         compared: found.compared,
         reduction_ratio: 1.0 - found.compared as f64 / all,
         block_rules: found.block_rules.clone(),
+        identity_conflicts: found.identity_conflicts.len() as u64,
         keyed,
         links: chosen.iter().filter(linked).count() as u64,
         histogram: histogram(chosen, &calibration),

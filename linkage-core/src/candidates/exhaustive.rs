@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::{Candidates, Method, Prefilter, ScoredPair, Side, keyed};
+use super::linked::Linked;
+use super::{Candidates, Method, Prefilter, ScoredPair, Side};
 use crate::encode::Batch;
 use crate::similarity::Comparison;
 
@@ -17,20 +18,23 @@ const STRANGERS_PER_RECORD: f64 = 8.0;
 
 pub(super) fn find(a: &Batch, b: &Batch, side: Side) -> Candidates {
     let comparison = Comparison::new(a, b);
-    let mut linked: HashMap<(u32, u32), u8> = keyed::link_pairs(a, b, side, Prefilter::Off)
-        .into_iter()
-        .map(|(a, b, rule)| ((a, b), rule))
+    let keyed = Linked::find(a, b, side, Prefilter::Off);
+    let mut linked: HashMap<(u32, u32), u8> = keyed
+        .links
+        .iter()
+        .map(|(a, b, rule)| ((*a, *b), *rule))
         .collect();
     let floor = floor(&comparison, a.len(), b.len());
     let mut pairs: Vec<ScoredPair> = (0..rows(a))
         .into_par_iter()
         .flat_map_iter(|row_a| {
             let first = if side == Side::Within { row_a + 1 } else { 0 };
-            let (comparison, linked) = (&comparison, &linked);
+            let (comparison, linked, keyed) = (&comparison, &linked, &keyed);
             (first..rows(b)).filter_map(move |row_b| {
                 let score = comparison.score(row_a, row_b);
                 // Nearly all pairs end here; the look-up is for the few others.
-                (score >= floor && score > 0.0).then(|| ScoredPair {
+                let kept = score >= floor && score > 0.0 && !keyed.in_conflict((row_a, row_b));
+                kept.then(|| ScoredPair {
                     a: row_a,
                     b: row_b,
                     link_rule: linked.get(&(row_a, row_b)).copied(),
@@ -60,6 +64,7 @@ pub(super) fn find(a: &Batch, b: &Batch, side: Side) -> Candidates {
         floor,
         compared,
         block_rules: vec![],
+        identity_conflicts: keyed.conflicts,
     }
 }
 

@@ -11,9 +11,10 @@ use std::hash::Hash;
 use bloomfilter::Bloom;
 use rayon::prelude::*;
 
+use super::linked::Linked;
 use super::{Candidates, Method, Prefilter, RuleCount, ScoredPair, Side};
 use crate::encode::Batch;
-use crate::schema::{CandidateSettings, LinkRole};
+use crate::schema::CandidateSettings;
 use crate::similarity::Comparison;
 
 /// Rate at which the filter lets an absent key pass. At 1 % it takes 1.2 bytes a key; a lower rate
@@ -22,7 +23,7 @@ const FALSE_POSITIVE_RATE: f64 = 0.01;
 
 const FILTER_SEED: [u8; 32] = [0x4c; 32];
 
-type Entry<K> = (K, u32);
+pub(super) type Entry<K> = (K, u32);
 
 pub(super) fn find(
     a: &Batch,
@@ -31,7 +32,7 @@ pub(super) fn find(
     side: Side,
     prefilter: Prefilter,
 ) -> Candidates {
-    let linked = link_pairs(a, b, side, prefilter);
+    let keyed = Linked::find(a, b, side, prefilter);
     let rules = usize::from(a.header().block_keys);
     let joined: Vec<(Vec<u64>, RuleCount)> = (0..rules)
         .into_par_iter()
@@ -45,13 +46,14 @@ pub(super) fn find(
         })
         .collect();
     let (mut pairs, mut block_rules) = (Vec::new(), Vec::with_capacity(rules));
-    pairs.extend(linked.iter().map(|(a, b, _)| pack(*a, *b)));
+    pairs.extend(keyed.links.iter().map(|(a, b, _)| pack(*a, *b)));
     for (found, count) in joined {
         pairs.extend(found);
         block_rules.push(count);
     }
     pairs.par_sort_unstable();
     pairs.dedup();
+    pairs.retain(|pair| !keyed.in_conflict(unpack(*pair)));
 
     let comparison = Comparison::new(a, b);
     let mut pairs: Vec<ScoredPair> = pairs
@@ -66,7 +68,7 @@ pub(super) fn find(
             }
         })
         .collect();
-    mark_linked(&mut pairs, &linked);
+    keyed.mark(&mut pairs);
     let compared = pairs.len() as u64;
     pairs.retain(|pair| pair.score > 0.0 || pair.link_rule.is_some());
     Candidates {
@@ -75,59 +77,13 @@ pub(super) fn find(
         floor: 0.0,
         compared,
         block_rules,
-    }
-}
-
-/// Pairs that share a link key, in order of (a, b), with the most precise rule that they share.
-pub(super) fn link_pairs(
-    a: &Batch,
-    b: &Batch,
-    side: Side,
-    prefilter: Prefilter,
-) -> Vec<(u32, u32, u8)> {
-    let mut linked: Vec<(u32, u32, u8)> = a
-        .header()
-        .link_columns
-        .par_iter()
-        .enumerate()
-        .filter(|(_, column)| column.role == LinkRole::Link)
-        .flat_map_iter(|(at, column)| {
-            let rule = column.rule;
-            let key = |batch: &Batch, row: usize| batch.link_key(row, at);
-            let entries = collect(a, b, key, side, prefilter);
-            // A link key shared by more records than this is no identifier but a default value.
-            let (pairs, _) = join(entries, side, LINK_PAIRS_MAX);
-            pairs.into_iter().map(move |pair| {
-                let (a, b) = unpack(pair);
-                (a, b, rule)
-            })
-        })
-        .collect();
-    linked.par_sort_unstable();
-    linked.dedup_by_key(|(a, b, _)| (*a, *b));
-    linked
-}
-
-/// Most pairs that one value of a link key may link: beyond eight records on either side it is a
-/// shared default (an agent's number, a clerk's filler), not an identity.
-const LINK_PAIRS_MAX: u64 = 64;
-
-fn mark_linked(pairs: &mut [ScoredPair], linked: &[(u32, u32, u8)]) {
-    let mut linked = linked.iter().peekable();
-    for pair in pairs {
-        while linked
-            .next_if(|(a, b, _)| (*a, *b) < (pair.a, pair.b))
-            .is_some()
-        {}
-        if let Some((_, _, rule)) = linked.next_if(|(a, b, _)| (*a, *b) == (pair.a, pair.b)) {
-            pair.link_rule = Some(*rule);
-        }
+        identity_conflicts: keyed.conflicts,
     }
 }
 
 /// Both sides' keys and rows; with the pre-filter, of the larger side only those that the smaller
 /// side may have too.
-fn collect<K: Hash>(
+pub(super) fn collect<K: Hash>(
     a: &Batch,
     b: &Batch,
     key: impl Fn(&Batch, usize) -> Option<K>,
@@ -164,7 +120,7 @@ fn filter<K: Hash>(entries: &[Entry<K>]) -> Option<Bloom<K>> {
 }
 
 /// Joins two columns of keys. Within one owner's records each pair comes once and none with itself.
-fn join<K: Ord + Copy>(
+pub(super) fn join<K: Ord + Copy>(
     (mut a, mut b): (Vec<Entry<K>>, Vec<Entry<K>>),
     side: Side,
     pairs_max: u64,
@@ -215,6 +171,6 @@ fn pack(a: u32, b: u32) -> u64 {
     clippy::cast_possible_truncation,
     reason = "the two halves of what `pack` made"
 )]
-fn unpack(pair: u64) -> (u32, u32) {
+pub(super) fn unpack(pair: u64) -> (u32, u32) {
     ((pair >> 32) as u32, pair as u32)
 }

@@ -6,6 +6,7 @@
 
 mod exhaustive;
 mod keyed;
+mod linked;
 
 use serde::Serialize;
 
@@ -59,6 +60,9 @@ pub struct Candidates {
     pub compared: u64,
     /// Counts of the block-key rules, in schema order; empty after an exhaustive comparison.
     pub block_rules: Vec<RuleCount>,
+    /// Pairs that share an identity and contradict each other in everything that should support it:
+    /// one number under two names, in order of (a, b). They are no candidates.
+    pub identity_conflicts: Vec<(u32, u32)>,
 }
 
 /// What is compared with what.

@@ -157,3 +157,104 @@ fn an_over_large_block_is_left_out_and_reported() {
     assert_eq!(found.block_rules[0].blocks_left_out, 1);
     assert_eq!(found.block_rules[0].pairs_left_out, 400);
 }
+
+/// Batches of (number, name, birth place) under one rule: equal numbers link with equal names or
+/// places.
+fn identities(rows: &[[&str; 3]]) -> Batch {
+    let schema = Schema::parse(
+        r#"
+        version = 1
+        entity = "persons"
+        id_column = "id"
+        [token]
+        profile = "plain-clk"
+        bits = 256
+        features_min = 1
+        [[field]]
+        name = "number"
+        kind = "code"
+        [[field]]
+        name = "name"
+        kind = "text"
+        feature = [{ kind = "q-gram", q = 2, bits = 80 }]
+        [[field]]
+        name = "place"
+        kind = "text"
+        [[link_key]]
+        name = "number"
+        parts = [{ field = "number" }]
+        supports = [[{ field = "name" }], [{ field = "place" }]]
+        "#,
+    )
+    .unwrap();
+    let key = ProjectKey::from_bytes([1; 32]);
+    let normaliser = Normaliser::new(&schema, TODAY);
+    let encoder = Encoder::new(&schema, &key);
+    let records: Vec<EncodedRecord> = rows
+        .iter()
+        .map(|values| {
+            let raw = RawRecord {
+                id: String::new().into(),
+                values: values.iter().map(|v| (*v).to_owned().into()).collect(),
+            };
+            encoder.record(&normaliser.record(&raw))
+        })
+        .collect();
+    let header = Header::new([0; 32], &schema, KeyId([0; 8]), rows.len() as u64);
+    Batch::decode(&Batch::encode(&header, &records).unwrap()).unwrap()
+}
+
+#[test]
+fn one_number_under_two_names_is_a_conflict_and_no_link() {
+    let a = identities(&[["n1", "anna miller", "york"]]);
+    let linked = |b: [&str; 3]| {
+        let outcomes = [0, u64::MAX].map(|all_pairs_max| {
+            let found = across(&a, &identities(&[b]), &settings(all_pairs_max, u64::MAX));
+            let link = found.pairs.iter().any(|pair| pair.link_rule == Some(0));
+            (link, found.identity_conflicts.len())
+        });
+        assert_eq!(outcomes[0], outcomes[1]);
+        outcomes[0]
+    };
+    assert_eq!(
+        linked(["n1", "anna miller", "bath"]),
+        (true, 0),
+        "name supports"
+    );
+    assert_eq!(
+        linked(["n1", "ann moller", "york"]),
+        (true, 0),
+        "place supports"
+    );
+    assert_eq!(
+        linked(["n1", "bob smith", "bath"]),
+        (false, 1),
+        "both differ"
+    );
+    assert_eq!(
+        linked(["n1", "", "bath"]),
+        (false, 1),
+        "the one that both have differs"
+    );
+    assert_eq!(
+        linked(["n1", "", ""]),
+        (false, 0),
+        "nothing to support or contradict"
+    );
+    assert_eq!(
+        linked(["n2", "bob smith", "bath"]),
+        (false, 0),
+        "another number"
+    );
+}
+
+#[test]
+fn a_pair_in_conflict_is_no_candidate_however_similar() {
+    let a = identities(&[["n1", "anna miller", "york"]]);
+    let b = identities(&[["n1", "anna millerr", "bath"]]);
+    for all_pairs_max in [0, u64::MAX] {
+        let found = across(&a, &b, &settings(all_pairs_max, u64::MAX));
+        assert!(found.pairs.is_empty());
+        assert_eq!(found.identity_conflicts, [(0, 0)]);
+    }
+}

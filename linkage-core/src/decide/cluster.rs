@@ -19,6 +19,19 @@ pub struct Link {
     pub score: f64,
 }
 
+/// Two owners' records that are not one person's whatever their tokens say: an identity conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Apart {
+    /// Index of the one owner.
+    pub owner_a: usize,
+    /// Its record's row.
+    pub a: u32,
+    /// Index of the other owner.
+    pub owner_b: usize,
+    /// Its record's row.
+    pub b: u32,
+}
+
 /// A partition of all records: every record is in exactly one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clusters {
@@ -64,7 +77,8 @@ impl Clusters {
         self.count
     }
 
-    /// Links that would have put two records of one owner into one cluster and were refused.
+    /// Links that would have put two records of one owner, or two in conflict, into one cluster and
+    /// were refused.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -88,10 +102,10 @@ impl Clusters {
 }
 
 /// Joins records along `links`, best first (link keys by precision, then falling agreement),
-/// refusing a link whose two clusters already have a record of the same owner. `rows` is each
-/// owner's number of records. For two owners this is the greedy one-to-one assignment; the result
-/// depends on nothing but the links.
-pub fn cluster(rows: &[usize], links: &[Link]) -> Clusters {
+/// refusing a link whose two clusters already have a record of the same owner or hold the two records
+/// of a pair in `apart`. `rows` is each owner's number of records. For two owners this is the greedy
+/// one-to-one assignment; the result depends on nothing but the links.
+pub fn cluster(rows: &[usize], links: &[Link], apart: &[Apart]) -> Clusters {
     let mut order: Vec<&Link> = links.iter().collect();
     order.sort_unstable_by(|x, y| {
         let rank = |link: &Link| link.link_rule.map_or(u16::MAX, u16::from);
@@ -102,6 +116,15 @@ pub fn cluster(rows: &[usize], links: &[Link]) -> Clusters {
             .then(place(x).cmp(&place(y)))
     });
     let mut forest = Forest::new(rows);
+    for pair in apart {
+        let ends = forest
+            .node(pair.owner_a, pair.a)
+            .zip(forest.node(pair.owner_b, pair.b));
+        if let Some((x, y)) = ends {
+            forest.apart.entry(x).or_default().push(y);
+            forest.apart.entry(y).or_default().push(x);
+        }
+    }
     let mut refused = 0;
     for link in order {
         let ends = forest
@@ -123,6 +146,8 @@ struct Forest {
     total: usize,
     parent: Vec<usize>,
     owners: Vec<Vec<usize>>,
+    /// By root, the records that none of its cluster may be joined with.
+    apart: HashMap<usize, Vec<usize>>,
 }
 
 impl Forest {
@@ -139,6 +164,7 @@ impl Forest {
             total,
             parent: (0..total).collect(),
             owners,
+            apart: HashMap::new(),
         }
     }
 
@@ -161,7 +187,8 @@ impl Forest {
         node
     }
 
-    /// Joins two records' clusters; `false` if that would bring two records of one owner together.
+    /// Joins two records' clusters; `false` if that would bring two records of one owner, or two that
+    /// are to stay apart, together.
     fn join(&mut self, x: usize, y: usize) -> bool {
         let (mut x, mut y) = (self.root(x), self.root(y));
         if x == y {
@@ -170,6 +197,11 @@ impl Forest {
         let size = |node: usize| self.owners.get(node).map_or(0, Vec::len);
         if size(x) < size(y) {
             std::mem::swap(&mut x, &mut y);
+        }
+        let strangers = self.apart.remove(&y).unwrap_or_default();
+        if strangers.iter().any(|stranger| self.root(*stranger) == x) {
+            self.apart.insert(y, strangers);
+            return false;
         }
         let moved = self
             .owners
@@ -183,9 +215,13 @@ impl Forest {
             if let Some(slot) = self.owners.get_mut(y) {
                 *slot = moved;
             }
+            self.apart.insert(y, strangers);
             return false;
         }
         kept.extend(moved);
+        if !strangers.is_empty() {
+            self.apart.entry(x).or_default().extend(strangers);
+        }
         if let Some(slot) = self.parent.get_mut(y) {
             *slot = x;
         }
@@ -237,7 +273,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_cluster_has_at_most_one_record_per_owner(links in links(5)) {
-            let clusters = cluster(&[8; 5], &links);
+            let clusters = cluster(&[8; 5], &links, &[]);
             for owner in clusters.owners() {
                 let distinct: BTreeSet<_> = owner.iter().collect();
                 prop_assert_eq!(distinct.len(), owner.len());
@@ -252,7 +288,7 @@ mod tests {
             use rand::{SeedableRng, seq::SliceRandom};
             let mut shuffled = links.clone();
             shuffled.shuffle(&mut rand_chacha::ChaCha20Rng::seed_from_u64(seed));
-            prop_assert_eq!(cluster(&[8; 4], &links), cluster(&[8; 4], &shuffled));
+            prop_assert_eq!(cluster(&[8; 4], &links, &[]), cluster(&[8; 4], &shuffled, &[]));
         }
 
         #[test]
@@ -272,7 +308,7 @@ mod tests {
                 .collect();
             let chosen: BTreeSet<_> =
                 super::super::one_to_one(&pairs, 8, 8).iter().map(|p| (p.a, p.b)).collect();
-            let clusters = cluster(&[8, 8], &links);
+            let clusters = cluster(&[8, 8], &links, &[]);
             let of: Vec<_> = clusters.owners().collect();
             let mut joined = BTreeSet::new();
             for a in 0..8_u32 {
@@ -296,6 +332,28 @@ mod tests {
             link_rule: None,
             score: 1.0,
         };
-        assert_eq!(cluster(&[2, 2], &[stray]).count(), 4);
+        assert_eq!(cluster(&[2, 2], &[stray], &[]).count(), 4);
+    }
+
+    #[test]
+    fn records_in_conflict_stay_apart_across_a_third_owner() {
+        let link = |owner_a, owner_b, score| Link {
+            owner_a,
+            a: 0,
+            owner_b,
+            b: 0,
+            link_rule: None,
+            score,
+        };
+        let links = [link(0, 1, 0.9), link(1, 2, 0.8)];
+        assert_eq!(cluster(&[1; 3], &links, &[]).count(), 1);
+        let apart = Apart {
+            owner_a: 2,
+            a: 0,
+            owner_b: 0,
+            b: 0,
+        };
+        let clusters = cluster(&[1; 3], &links, &[apart]);
+        assert_eq!((clusters.count(), clusters.refused()), (2, 1));
     }
 }

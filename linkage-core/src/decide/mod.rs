@@ -6,4 +6,4 @@ mod cluster;
 
 pub use assign::one_to_one;
 pub use calibrate::{Calibration, CurvePoint, Evidence, calibrate};
-pub use cluster::{Clusters, Link, cluster};
+pub use cluster::{Apart, Clusters, Link, cluster};

@@ -29,6 +29,7 @@ pub fn data(inputs: &[Input], batches: &[Batch], outcome: &Outcome, counts: &Cou
             "compared": pair.compared,
             "reduction_ratio": pair.reduction_ratio,
             "block_rules": pair.block_rules,
+            "identity_conflicts": pair.identity_conflicts,
             "threshold": calibration.threshold,
             "links": links(pair, counts),
             "estimated": calibration.estimate,
@@ -102,9 +103,28 @@ pub fn text(
         "one record in each data set; duplicates within a data set stay unlinked.".into(),
         format!("Clusters by number of records: {}", sizes.join(", ")),
     ];
+    lines.extend(conflicts(inputs, outcome));
     lines.extend(left_out(outcome, schema));
     lines.push(format!("Report: {}", page.display()));
     lines.join("\n")
+}
+
+/// Pairs that one identity number, say, brings together and everything else contradicts.
+fn conflicts<'a>(
+    inputs: &'a [Input],
+    outcome: &'a Outcome,
+) -> impl Iterator<Item = String> + use<'a> {
+    let some = outcome
+        .pairs
+        .iter()
+        .filter(|pair| pair.identity_conflicts > 0);
+    some.map(|pair| {
+        let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
+        format!(
+            "Identity conflicts {a} - {b}: {} with one number and nothing else in common, not linked",
+            screen::counted(pair.identity_conflicts, "pair")
+        )
+    })
 }
 
 /// Block keys whose largest blocks were not compared: pairs may be missing there.
