@@ -9,6 +9,7 @@
 //! positions uniform).
 
 pub mod batch;
+pub mod clkhash;
 mod feature;
 mod tag;
 

@@ -1,0 +1,234 @@
+//! Rows to encodings.
+
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+use zeroize::Zeroizing;
+
+use super::cache::{self, Cache};
+use super::faults::{Fault, Faults};
+use super::filter::{self, Filter};
+use super::hash::{Hasher, KeyLength};
+use super::keys::{self, Secret};
+use super::rows::{Row, Rows};
+use super::schema::{Hashing, Schema, Strategy};
+use super::tokens::{self, Tokens};
+use super::value::{self, Reason};
+
+/// Rows that a worker takes at a time.
+const ROWS_PER_TASK: usize = 256;
+
+/// Why there can be no encoder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The keys cannot be made.
+    #[error("the keys cannot be made from the secret")]
+    Keys(#[from] keys::Error),
+    /// The schema's key size does not fit its hash.
+    #[error("the schema's keySize does not fit its hash")]
+    KeyLength(#[from] KeyLength),
+}
+
+/// Encodings in the order of their rows, equally long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encodings {
+    bytes: Vec<u8>,
+    size: usize,
+}
+
+impl Encodings {
+    /// Bytes of an encoding.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.size.max(1)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The encodings, one after another. Bit 0 is the most significant bit of the first byte.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.size.max(1))
+    }
+}
+
+/// A feature that is not ignored.
+struct Column<'a> {
+    index: usize,
+    name: &'a str,
+    hashing: &'a Hashing,
+    hasher: Hasher,
+}
+
+/// What one thread works with: it outlives batches, so that a token is hashed once by a thread.
+struct Worker {
+    filter: Filter,
+    caches: Vec<Cache>,
+    tokens: Tokens,
+    buffer: Zeroizing<String>,
+    message: Zeroizing<Vec<u8>>,
+    token_bits: Vec<u64>,
+}
+
+/// Encodes rows under one schema and secret.
+pub struct Encoder<'a> {
+    schema: &'a Schema,
+    columns: Vec<Column<'a>>,
+    idle: Mutex<Vec<Worker>>,
+}
+
+impl<'a> Encoder<'a> {
+    /// An encoder; makes the keys.
+    ///
+    /// # Errors
+    /// [`Error`]; none for a schema that was read from text.
+    pub fn new(schema: &'a Schema, secret: &Secret) -> Result<Self, Error> {
+        let keys = secret.keys(&schema.kdf, schema.features.len())?;
+        let mut columns = Vec::new();
+        for (index, (feature, keys)) in schema.features.iter().zip(keys).enumerate() {
+            let Some(hashing) = &feature.hashing else {
+                continue;
+            };
+            columns.push(Column {
+                index,
+                name: &feature.identifier,
+                hashing,
+                hasher: Hasher::new(hashing.hash, keys)?,
+            });
+        }
+        Ok(Self {
+            schema,
+            columns,
+            idle: Mutex::new(vec![]),
+        })
+    }
+
+    /// Encodes rows, in order, on all cores.
+    ///
+    /// # Errors
+    /// [`Faults`]: all rows that cannot be used, the first of them with what is wrong. Since a row
+    /// is known by its number, none is left out and nothing is encoded.
+    pub fn encode(&self, rows: &Rows) -> Result<Encodings, Faults> {
+        let size = self.schema.encoding_bytes();
+        let mut bytes = vec![0; size * rows.len()];
+        let faults = bytes
+            .par_chunks_mut(size * ROWS_PER_TASK)
+            .enumerate()
+            .map(|(task, bytes)| {
+                let mut worker = self.worker();
+                let mut faults = Faults::default();
+                let rows = rows.iter_from(task * ROWS_PER_TASK);
+                for (row, out) in rows.zip(bytes.chunks_exact_mut(size)) {
+                    if let Err(fault) = self.row(&mut worker, &row, out) {
+                        faults.push(fault);
+                    }
+                }
+                self.idle(worker);
+                faults
+            })
+            .reduce(Faults::default, Faults::and);
+        let faults = rows.faults().clone().and(faults);
+        if faults.count() > 0 {
+            return Err(faults);
+        }
+        Ok(Encodings { bytes, size })
+    }
+
+    fn worker(&self) -> Worker {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        idle.unwrap_or_else(|| {
+            let words = filter::words(self.schema.filter_bits());
+            let bytes_max = cache::BYTES_MAX / self.columns.len().max(1);
+            let caches = self.columns.iter().map(|_| Cache::new(words, bytes_max));
+            Worker {
+                filter: Filter::new(self.schema.filter_bits()),
+                caches: caches.collect(),
+                tokens: Tokens::default(),
+                buffer: Zeroizing::default(),
+                message: Zeroizing::default(),
+                token_bits: vec![0; words],
+            }
+        })
+    }
+
+    fn idle(&self, worker: Worker) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(worker);
+        }
+    }
+
+    fn row(&self, worker: &mut Worker, row: &Row<'_>, out: &mut [u8]) -> Result<(), Fault> {
+        worker.filter.clear();
+        for (at, column) in self.columns.iter().enumerate() {
+            let value = row.value(column.index);
+            self.value(worker, at, column, value)
+                .map_err(|reason| Fault {
+                    row: row.number(),
+                    column: Some(column.name.to_owned()),
+                    reason,
+                })?;
+        }
+        worker
+            .filter
+            .fold_into(self.schema.bits, self.schema.folds, out);
+        Ok(())
+    }
+
+    /// Adds the bits of one value to the filter.
+    fn value(
+        &self,
+        worker: &mut Worker,
+        at: usize,
+        column: &Column<'_>,
+        value: &str,
+    ) -> Result<(), Reason> {
+        let hashing = column.hashing;
+        let value = value::canonical(hashing, value, &mut worker.buffer)?;
+        worker.tokens.split(&hashing.comparison, value)?;
+        let tokens = worker.tokens.iter();
+        // No more tokens than bytes in a row, which are counted in 32 bits.
+        let count = tokens.len() as u32;
+        let (each, more) = match hashing.strategy {
+            Strategy::BitsPerToken(bits) => (bits, 0),
+            Strategy::BitsPerFeature(bits) => {
+                (bits / count.max(1), bits.checked_rem(count).unwrap_or(0))
+            }
+        };
+        let Some(cache) = worker.caches.get_mut(at) else {
+            return Ok(());
+        };
+        let (map, map_more) = (cache.map(each), cache.map(each + u32::from(more > 0)));
+        for (number, token) in (0..).zip(tokens) {
+            let (map, bits) = if number < more {
+                (map_more, each + 1)
+            } else {
+                (map, each)
+            };
+            if bits == 0 {
+                break;
+            }
+            if let Some(bits) = cache.find(map, token) {
+                worker.filter.add(bits);
+                continue;
+            }
+            tokens::encode(token, hashing.format.encoding(), &mut worker.message);
+            worker.token_bits.fill(0);
+            let filter_bits = self.schema.filter_bits();
+            column
+                .hasher
+                .indices(&worker.message, bits, filter_bits, |index| {
+                    filter::set(&mut worker.token_bits, index);
+                });
+            worker.filter.add(&worker.token_bits);
+            cache.keep(map, token, &worker.token_bits);
+        }
+        Ok(())
+    }
+}
