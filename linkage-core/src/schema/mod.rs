@@ -15,7 +15,7 @@ pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
 pub use field::{Calendar, Feature, FeatureKind, Field, Kind};
 pub use key::{BlockKey, LinkColumn, LinkKey, LinkRole, Part, Take};
 pub use model::{Attribute, CandidateSettings, Entity, Schema, UnknownEntity};
-pub use token::{Agreement, Diffusion, Filter, Profile, Suite, TokenSettings};
+pub use token::{Agreement, Diffusion, Filter, Profile, Segment, Suite, TokenSettings};
 
 /// Largest schema file, in bytes. A schema with the 60 fields that are allowed takes under
 /// 20 KiB; the bound keeps a wrong file (a data set, say) from being read as one.
