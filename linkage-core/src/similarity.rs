@@ -1,7 +1,8 @@
-//! Agreement of two tokens: Dice's coefficient or Hamming agreement, both in 0..=1.
+//! Agreement of two tokens: Dice's coefficient, of the whole or filter by filter, or Hamming
+//! agreement; all in 0..=1.
 
 use crate::encode::Batch;
-use crate::schema::Agreement;
+use crate::schema::{Agreement, Segment};
 
 /// Number of positions set in both tokens.
 #[inline]
@@ -27,12 +28,39 @@ pub fn hamming_agreement(intersection: u32, ones_a: u32, ones_b: u32, bits: u32)
     1.0 - f64::from(differing) / f64::from(bits.max(1))
 }
 
+/// Dice's coefficient filter by filter: the mean, by weight, over the segments in which both tokens
+/// have a bit. What one record lacks speaks neither for nor against; 0 where nothing is common to
+/// both.
+pub fn segment_agreement(a: &[u64], b: &[u64], segments: &[Segment]) -> f64 {
+    let ones = |words: &[u64]| -> u32 { words.iter().map(|word| word.count_ones()).sum() };
+    let (mut rest_a, mut rest_b) = (a, b);
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for segment in segments {
+        let words = segment.bits as usize / 64;
+        let cut = rest_a
+            .split_at_checked(words)
+            .zip(rest_b.split_at_checked(words));
+        let Some(((this_a, next_a), (this_b, next_b))) = cut else {
+            break;
+        };
+        (rest_a, rest_b) = (next_a, next_b);
+        let (ones_a, ones_b) = (ones(this_a), ones(this_b));
+        if ones_a > 0 && ones_b > 0 {
+            let weight = f64::from(segment.weight);
+            sum += weight * dice(intersection(this_a, this_b), ones_a, ones_b);
+            weights += weight;
+        }
+    }
+    if weights > 0.0 { sum / weights } else { 0.0 }
+}
+
 /// Compares records of two batches that [`crate::encode::Header::comparable`] has accepted.
 pub struct Comparison<'a> {
     a: &'a Batch,
     b: &'a Batch,
     agreement: Agreement,
     bits: u32,
+    segments: Vec<Segment>,
 }
 
 impl<'a> Comparison<'a> {
@@ -43,7 +71,16 @@ impl<'a> Comparison<'a> {
             b,
             agreement: a.header().agreement,
             bits: a.header().token_bits,
+            segments: Vec::new(),
         }
+    }
+
+    /// The same, of tokens that consist of `segments`; see [`crate::schema::Schema::segments`].
+    /// Tokens without segments are compared in one piece.
+    #[must_use]
+    pub fn with_segments(mut self, segments: Vec<Segment>) -> Self {
+        self.segments = segments;
+        self
     }
 
     /// Agreement of record `row_a` of the one with `row_b` of the other; 0 when either has no
@@ -55,7 +92,11 @@ impl<'a> Comparison<'a> {
         if ones_a == 0 || ones_b == 0 {
             return 0.0;
         }
-        let both = intersection(self.a.token(row_a), self.b.token(row_b));
+        let (token_a, token_b) = (self.a.token(row_a), self.b.token(row_b));
+        if self.agreement == Agreement::Dice && !self.segments.is_empty() {
+            return segment_agreement(token_a, token_b, &self.segments);
+        }
+        let both = intersection(token_a, token_b);
         match self.agreement {
             Agreement::Dice => dice(both, ones_a, ones_b),
             Agreement::Hamming => hamming_agreement(both, ones_a, ones_b, self.bits),
@@ -90,7 +131,34 @@ mod tests {
             prop_assert!((dice(both, ones_a, ones_b) - expected).abs() < 1e-12);
             let same = f64::from(count(&|x, y| x == y)) / 256.0;
             prop_assert!((hamming_agreement(both, ones_a, ones_b, 256) - same).abs() < 1e-12);
+            let whole = [Segment { bits: 256, weight: 7 }];
+            prop_assert!((segment_agreement(&a, &b, &whole) - expected).abs() < 1e-12);
         }
+
+        #[test]
+        fn segments_are_symmetric_and_in_bounds(
+            a in prop::collection::vec(any::<u64>(), 0..6),
+            b in prop::collection::vec(any::<u64>(), 0..6),
+            parts in prop::collection::vec((1_u32..4, 1_u16..9), 0..5),
+        ) {
+            let segment = |(words, weight)| Segment { bits: words * 64, weight };
+            let parts: Vec<_> = parts.into_iter().map(segment).collect();
+            let score = segment_agreement(&a, &b, &parts);
+            prop_assert!((0.0..=1.0).contains(&score));
+            prop_assert!((score - segment_agreement(&b, &a, &parts)).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_filter_that_one_record_lacks_does_not_count() {
+        let segment = |bits, weight| Segment { bits, weight };
+        let parts = [segment(64, 3), segment(128, 1), segment(64, 9)];
+        let a = [0b1111, 0b11, 0, 5];
+        // Dice 1 by weight 3, 1/2 by weight 1; the last filter is empty in `b`.
+        let b = [0b1111, 0b01, 0b1, 0];
+        assert!((segment_agreement(&a, &b, &parts) - 3.5 / 4.0).abs() < 1e-12);
+        assert!(segment_agreement(&a, &[0, 0, 0, 5], &parts) > 1.0 - 1e-12);
+        assert!(segment_agreement(&a, &[0; 4], &parts).abs() < 1e-12);
     }
 
     #[test]

@@ -1,34 +1,42 @@
 //! Records to tokens, link keys and block keys. Only this module makes them, and only under a
 //! project's key.
 //!
-//! The token is a record-level keyed Bloom filter. Each feature of a field (a q-gram, a date's
-//! year) is hashed with HMAC-SHA-256 under the field's own key; the digest is read as 16-bit
-//! numbers, and those below the largest multiple of the token's length, reduced by it, are the
-//! positions (random hashing: independent positions instead of the lattice `g + i h` of double
-//! hashing, which Kroll and Steinmetzer, HEALTHINF 2015, attacked; the rejection keeps the
-//! positions uniform).
+//! | profile | token |
+//! |---|---|
+//! | `plain-clk` | one keyed Bloom filter of the record's features |
+//! | `hardened` | that filter at a fill of about 0.45, then linear diffusion under the project's key |
+//! | `fields` | a keyed Bloom filter for each declared filter, one after the other |
+//!
+//! A feature's positions follow from its keyed tag (`cache`). A record with too few features, or
+//! under `hardened` with a filter too thin or too full, gets no token, is counted by
+//! [`Refusal`], and takes part by its link keys only.
 
 pub mod batch;
+mod cache;
 pub mod clkhash;
+mod diffusion;
 mod feature;
+mod filter;
+mod pinyin;
+mod suite;
 mod tag;
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use ring::hmac;
+use serde::Serialize;
 
+use self::diffusion::{Diffusion, LANES};
+use self::filter::{Content, FILL_MAX, FILL_MIN, Filters, Workspace};
+use self::tag::{FrequencyTagger, Tagger};
 use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
-use crate::schema::{Feature, Schema};
+use crate::schema::Schema;
 
 pub use batch::{Batch, BatchError, Header, LINK_KEY_BYTES};
 
-/// Most positions that one feature sets. A field with a single short value would otherwise put its
-/// whole weight on one feature, which then shows in the token's weight.
-const POSITIONS_MAX: u32 = 64;
-
-/// A record-level keyed Bloom filter.
+/// What records are compared by: a filter, diffused or not, by profile.
 ///
 /// De-identified, not anonymous: equal and similar records have equal and similar tokens.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,15 +56,9 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    fn empty(bits: u32) -> Self {
+    fn empty(words: usize) -> Self {
         Self {
-            words: vec![0; bits as usize / 64].into_boxed_slice(),
-        }
-    }
-
-    fn set(&mut self, position: u32) {
-        if let Some(word) = self.words.get_mut(position as usize / 64) {
-            *word |= 1 << (position % 64);
+            words: vec![0; words].into_boxed_slice(),
         }
     }
 
@@ -71,114 +73,139 @@ impl Token {
     }
 }
 
+/// Why a record has no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Fewer features than the schema's `features_min`, or a filter filled below 0.35 even after
+    /// its weights were raised: a thin token identifies itself by its weight.
+    Thin,
+    /// A filter filled above 0.55: strangers' tokens would look alike.
+    Overfull,
+}
+
 /// What an owner sends of a record: its token, its link keys and its block keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedRecord {
-    /// The token; without any bit when the record has too few features to be compared.
+    /// The token; without any bit when the record is given none.
     pub token: Token,
-    /// One tag per link-key rule of the schema, where the record has all its parts.
+    /// Why the record has no token; the owner's own, not sent.
+    pub refusal: Option<Refusal>,
+    /// One tag per column of [`Schema::link_columns`], where the record has all its parts.
     pub link_keys: Vec<Option<[u8; LINK_KEY_BYTES]>>,
     /// One tag per block-key rule of the schema, where the record has all its parts.
     pub block_keys: Vec<Option<u64>>,
-}
-
-struct FieldEncoder<'a> {
-    index: usize,
-    key: hmac::Key,
-    features: &'a [Feature],
+    /// Under the `fields` profile the keyed frequency class of each filter that declares one, in
+    /// order; 0 where the value is missing. Empty under any other profile.
+    pub classes: Vec<u16>,
 }
 
 /// Encodes the records of one owner under one project's key and schema.
 pub struct Encoder<'a> {
     schema: &'a Schema,
-    fields: Vec<FieldEncoder<'a>>,
-    tags: tag::Tagger<'a>,
+    filters: Filters<'a>,
+    diffusion: Option<Diffusion>,
+    tags: Tagger<'a>,
+    frequencies: FrequencyTagger,
+    /// One for every thread of the pool: a thread keeps its cache from batch to batch.
+    workspaces: Vec<Mutex<Workspace>>,
 }
 
 impl<'a> Encoder<'a> {
-    /// An encoder; derives one subkey per field and rule.
+    /// An encoder; derives one subkey per field and rule, and the diffusion matrix.
     pub fn new(schema: &'a Schema, key: &ProjectKey) -> Self {
-        let fields = schema
-            .fields
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| !field.features.is_empty())
-            .map(|(index, field)| FieldEncoder {
-                index,
-                key: key.positions(&field.name),
-                features: &field.features,
-            })
-            .collect();
+        let workspace = |_| Mutex::new(Workspace::new());
         Self {
             schema,
-            fields,
-            tags: tag::Tagger::new(schema, key),
+            filters: Filters::new(schema, key),
+            diffusion: schema
+                .token
+                .diffusion()
+                .map(|shape| Diffusion::new(key, schema.token.bits, shape)),
+            tags: Tagger::new(schema, key),
+            frequencies: FrequencyTagger::new(schema, key),
+            workspaces: (0..rayon::current_num_threads()).map(workspace).collect(),
         }
     }
 
-    /// Encodes one record.
+    /// Encodes one record. Many at a time cost far less each: see [`Encoder::records`].
     pub fn record(&self, record: &NormalRecord) -> EncodedRecord {
-        EncodedRecord {
-            token: self.token(record),
-            link_keys: self.tags.link_keys(record),
-            block_keys: self.tags.block_keys(record),
-        }
+        let none = EncodedRecord {
+            token: Token::empty(0),
+            refusal: None,
+            link_keys: vec![],
+            block_keys: vec![],
+            classes: vec![],
+        };
+        self.chunk(std::slice::from_ref(record))
+            .pop()
+            .unwrap_or(none)
     }
 
     /// Encodes many records, in order, on all cores.
     pub fn records(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
         records
-            .par_iter()
-            .map(|record| self.record(record))
+            .par_chunks(LANES)
+            .flat_map_iter(|chunk| self.chunk(chunk))
             .collect()
     }
 
-    fn token(&self, record: &NormalRecord) -> Token {
-        let bits = self.schema.token.bits;
-        let mut token = Token::empty(bits);
-        let mut features = 0;
-        for field in &self.fields {
-            let Some(value) = record.value(field.index) else {
-                continue;
-            };
-            for feature in field.features {
-                let items = feature::extract(feature, value);
-                let count = u32::try_from(items.len()).unwrap_or(u32::MAX).max(1);
-                // The weight is spread over the items; rounding to nearest keeps it on average.
-                let each = ((u32::from(feature.bits) + count / 2) / count).clamp(1, POSITIONS_MAX);
-                features += count;
-                for item in &items {
-                    positions(&field.key, item, each, bits, |position| token.set(position));
-                }
+    /// Encodes at most [`LANES`] records on this thread.
+    fn chunk(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
+        let thread = rayon::current_thread_index().unwrap_or(0) % self.workspaces.len().max(1);
+        let Some(workspace) = self.workspaces.get(thread) else {
+            return vec![];
+        };
+        // A workspace is valid whatever a panicking thread left in it.
+        let mut workspace = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = self.filters.words();
+        let mut filters = vec![0; words * records.len()];
+        let mut encoded = Vec::with_capacity(records.len());
+        for (record, filter) in records.iter().zip(filters.chunks_exact_mut(words.max(1))) {
+            let content = self.filters.fill(record, &mut workspace, filter);
+            let refusal = self.refusal(content, filter);
+            if refusal.is_some() {
+                filter.fill(0);
             }
+            let tags = workspace.tag_buffer();
+            encoded.push(EncodedRecord {
+                token: if self.diffusion.is_some() {
+                    Token::empty(self.schema.token_bits() as usize / 64)
+                } else {
+                    Token {
+                        words: (&*filter).into(),
+                    }
+                },
+                refusal,
+                link_keys: self.tags.link_keys(record, tags),
+                block_keys: self.tags.block_keys(record, tags),
+                classes: self.frequencies.classes(record),
+            });
         }
-        if features < self.schema.token.features_min {
-            Token::empty(bits)
-        } else {
-            token
+        if let Some(diffusion) = &self.diffusion {
+            let borrowed: Vec<&[u64]> = filters.chunks_exact(words.max(1)).collect();
+            diffusion.apply(&borrowed, |lane, word, bits| {
+                let token = encoded.get_mut(lane).map(|record| &mut record.token.words);
+                if let Some(slot) = token.and_then(|words| words.get_mut(word)) {
+                    *slot = bits;
+                }
+            });
         }
+        encoded
     }
-}
 
-/// The first `count` positions of `item` in a token of `bits` bits. Asking for more keeps the ones
-/// before, so that records with different numbers of features still share positions.
-fn positions(key: &hmac::Key, item: &[u8], count: u32, bits: u32, mut found: impl FnMut(u32)) {
-    let fair = 65_536 / bits * bits;
-    let mut left = count;
-    for block in 0_u32.. {
-        let mut context = hmac::Context::with_key(key);
-        context.update(&block.to_be_bytes());
-        context.update(item);
-        for pair in context.sign().as_ref().chunks_exact(2) {
-            let &[high, low] = pair else { continue };
-            let number = u32::from(u16::from_be_bytes([high, low]));
-            if number < fair {
-                found(number % bits);
-                left -= 1;
-                if left == 0 {
-                    return;
-                }
-            }
+    /// Why a record with this content and filter is given no token.
+    fn refusal(&self, content: Content, filter: &[u64]) -> Option<Refusal> {
+        if content.features < self.schema.token.features_min || content.features == 0 {
+            return Some(Refusal::Thin);
+        }
+        self.diffusion.as_ref()?;
+        let ones: u32 = filter.iter().map(|word| word.count_ones()).sum();
+        let fill = f64::from(ones) / (filter.len() * 64) as f64;
+        match fill {
+            fill if fill < FILL_MIN => Some(Refusal::Thin),
+            fill if fill > FILL_MAX => Some(Refusal::Overfull),
+            _ => None,
         }
     }
 }

@@ -2,9 +2,9 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::normalise::Normaliser;
-use crate::record::RawRecord;
+use crate::record::{Component, Day, FieldState, NormalValue, RawRecord};
 
-const TODAY: crate::record::Day = crate::record::Day {
+const TODAY: Day = Day {
     year: 2026,
     month: 1,
     day: 1,
@@ -17,6 +17,7 @@ fn schema() -> Schema {
         entity = "persons"
         id_column = "id"
         [token]
+        profile = "plain-clk"
         features_min = 4
         [[field]]
         name = "name"
@@ -107,49 +108,278 @@ fn a_thin_record_has_no_token_and_keeps_its_keys() {
     );
 }
 
-#[test]
-fn positions_are_uniform_and_nested() {
-    let key = ProjectKey::from_bytes([3; 32]).positions("f");
-    let mut counts = [0_u32; 320];
-    for item in 0_u32..4000 {
-        let mut long = vec![];
-        positions(&key, &item.to_be_bytes(), 20, 320, |p| long.push(p));
-        let mut short = vec![];
-        positions(&key, &item.to_be_bytes(), 7, 320, |p| short.push(p));
-        assert_eq!(short, long[..7]);
-        long.iter().for_each(|p| counts[*p as usize] += 1);
-    }
-    // 80 000 draws into 320 cells: chi-square with 319 degrees of freedom is below 420 in 99.99 %.
-    let expected = 250.0;
-    let chi: f64 = counts
-        .iter()
-        .map(|c| (f64::from(*c) - expected).powi(2) / expected)
-        .sum();
-    assert!(chi < 420.0, "{chi}");
+/// A schema of each profile over one name, date, telephone and address, weights near real ones.
+fn people(profile: &str, suite: &str) -> Schema {
+    let filters = r#"
+        [[filter]]
+        name = "name"
+        bits = 512
+        fields = ["name"]
+        weight = 5
+        frequency = "name"
+        [[filter]]
+        name = "rest"
+        bits = 256
+        fields = ["born", "phone", "place"]
+        weight = 3
+    "#;
+    let filters = if profile == "fields" { filters } else { "" };
+    Schema::parse(&format!(
+        r#"
+        version = 1
+        entity = "persons"
+        id_column = "id"
+        [token]
+        profile = "{profile}"
+        suite = "{suite}"
+        [[field]]
+        name = "name"
+        kind = "name"
+        feature = [
+            {{ kind = "q-gram", q = 1, bits = 75 }},
+            {{ kind = "pinyin-bigram", part = "pinyin", bits = 70 }},
+            {{ kind = "fuzzy-syllable", part = "pinyin", bits = 105 }},
+        ]
+        [[field]]
+        name = "born"
+        kind = "date"
+        feature = [
+            {{ kind = "date-components", bits = 110 }},
+            {{ kind = "positional-q-gram", q = 2, bits = 70 }},
+        ]
+        [[field]]
+        name = "phone"
+        kind = "phone"
+        feature = [
+            {{ kind = "whole", part = "number", bits = 32 }},
+            {{ kind = "positional-q-gram", part = "number", q = 1, bits = 48 }},
+        ]
+        [[field]]
+        name = "place"
+        kind = "address"
+        feature = [
+            {{ kind = "whole", part = "district", bits = 15 }},
+            {{ kind = "q-gram", part = "road", q = 2, bits = 65 }},
+            {{ kind = "whole", part = "house-number", bits = 30 }},
+        ]
+        {filters}
+        [[link_key]]
+        name = "phone and name"
+        parts = [{{ field = "phone", part = "number" }}]
+        supports = [[{{ field = "name" }}], [{{ field = "born", take = "year-month" }}]]
+        [[block_key]]
+        name = "sound and year"
+        parts = [
+            {{ field = "name", part = "pinyin", take = "fuzzy" }},
+            {{ field = "born", take = "year" }},
+        ]
+        "#
+    ))
+    .unwrap()
 }
 
-/// Fixes the encoding bit for bit: a change here changes every token ever sent.
-#[test]
-fn golden_encoding() {
-    let schema = schema();
-    let records = encode(
-        &schema,
-        42,
-        &[["欧阳修明", "1985-03-07"], ["Ann Lee", "2001-12-31"]],
-    );
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    for record in &records {
-        let words = record.token.words().iter();
-        words.for_each(|word| context.update(&word.to_le_bytes()));
-        let tags = record.link_keys.iter().flatten();
-        tags.for_each(|tag| context.update(tag));
-        let tags = record.block_keys.iter().flatten();
-        tags.for_each(|tag| context.update(&tag.to_le_bytes()));
+struct Person<'a> {
+    name: &'a str,
+    pinyin: &'a str,
+    born: (u16, u8, u8),
+    phone: Option<&'a str>,
+    place: Option<[&'a str; 3]>,
+}
+
+const LI: Person<'_> = Person {
+    name: "李晓明",
+    pinyin: "li xiao ming",
+    born: (1985, 3, 7),
+    phone: Some("13802220001"),
+    place: Some(["440104", "中山三路", "#33"]),
+};
+
+fn person(person: &Person<'_>) -> NormalRecord {
+    let owned = |text: &str| Zeroizing::new(text.to_owned());
+    let mut name = NormalValue::text(owned(person.name));
+    name.add(Component::Pinyin, owned(person.pinyin));
+    let (year, month, day) = person.born;
+    let born = NormalValue::day(Day { year, month, day });
+    let phone = person.phone.map(|number| {
+        let mut phone = NormalValue::text(owned(number));
+        phone.add(Component::Number, owned(number));
+        phone
+    });
+    let place = person.place.map(|[district, road, house]| {
+        let mut place = NormalValue::text(owned("广州"));
+        place.add(Component::District, owned(district));
+        place.add(Component::Road, owned(road));
+        place.add(Component::HouseNumber, owned(house));
+        place
+    });
+    let values = [Some(name), Some(born), phone, place];
+    NormalRecord {
+        values: values
+            .into_iter()
+            .map(|value| (value, FieldState::Valid))
+            .collect(),
     }
-    let digest = context.finish();
-    assert_eq!(records[0].token.ones(), 324);
-    assert_eq!(
-        hex::encode(digest),
-        "1358c058a262f5c07eab21aa26d53e46ffbc39c3f4473bfca86ea2384b56fea0"
-    );
+}
+
+fn digest(record: &EncodedRecord) -> String {
+    let mut bytes: Vec<u8> = record
+        .token
+        .words()
+        .iter()
+        .flat_map(|w| w.to_le_bytes())
+        .collect();
+    for key in &record.link_keys {
+        bytes.extend(key.unwrap_or_default());
+    }
+    for key in &record.block_keys {
+        bytes.extend(key.unwrap_or_default().to_be_bytes());
+    }
+    for class in &record.classes {
+        bytes.extend(class.to_be_bytes());
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
+    hex::encode(&digest.as_ref()[..16])
+}
+
+/// Fixes the encodings bit for bit: a change here changes every token ever sent.
+#[test]
+fn golden_encodings() {
+    let golden = [
+        (
+            "hardened",
+            "hmac-sha256",
+            1026,
+            "f7f7936e12de19bc34d7eb30d817cadf",
+        ),
+        (
+            "hardened",
+            "hmac-sm3",
+            1032,
+            "a0f2c9abbe25da09fa3656f09a7d3a95",
+        ),
+        (
+            "plain-clk",
+            "hmac-sha256",
+            459,
+            "0e27fa35392f11a70e0cf226e1fbd680",
+        ),
+        (
+            "plain-clk",
+            "hmac-sm3",
+            458,
+            "9efc387aa591a8c2ff220d578c728738",
+        ),
+        (
+            "fields",
+            "hmac-sha256",
+            383,
+            "73859e032398ad4d8e2cf3c77c1329bf",
+        ),
+        (
+            "fields",
+            "hmac-sm3",
+            387,
+            "b2a0713cf0fdd6c88d2454db6b3a5c68",
+        ),
+    ];
+    let found = golden.map(|(profile, suite, ..)| {
+        let schema = people(profile, suite);
+        let key = ProjectKey::from_bytes([42; 32]);
+        let record = Encoder::new(&schema, &key).record(&person(&LI));
+        (profile, suite, record.token.ones(), digest(&record))
+    });
+    let golden = golden.map(|(profile, suite, ones, hex)| (profile, suite, ones, hex.to_owned()));
+    assert_eq!(found, golden);
+}
+
+#[test]
+fn records_are_encoded_alike_alone_and_together() {
+    for profile in ["hardened", "plain-clk", "fields"] {
+        let schema = people(profile, "hmac-sm3");
+        let key = ProjectKey::from_bytes([42; 32]);
+        let encoder = Encoder::new(&schema, &key);
+        let records: Vec<_> = (0..150)
+            .map(|i| {
+                let phone = format!("138{:08}", i * 7919);
+                person(&Person {
+                    phone: (i % 3 > 0).then_some(&phone),
+                    ..LI
+                })
+            })
+            .collect();
+        let together = encoder.records(&records);
+        for (record, expected) in records.iter().zip(&together) {
+            assert_eq!(Encoder::new(&schema, &key).record(record), *expected);
+        }
+    }
+}
+
+#[test]
+fn a_record_without_optional_fields_is_raised_and_one_too_thin_refused() {
+    let schema = people("hardened", "hmac-sha256");
+    let key = ProjectKey::from_bytes([42; 32]);
+    let encoder = Encoder::new(&schema, &key);
+    let encode = |p: Person<'_>| encoder.record(&person(&p));
+    let (full, no_place) = (encode(LI), encode(Person { place: None, ..LI }));
+    let bare = encode(Person {
+        phone: None,
+        place: None,
+        ..LI
+    });
+    let stranger = encode(Person {
+        name: "陈国强",
+        pinyin: "chen guo qiang",
+        born: (1971, 11, 29),
+        phone: Some("15915550009"),
+        place: Some(["440305", "深南大道", "#1002"]),
+    });
+    // Standard deviations above the agreement of strangers; 0.5 +- 1 / (2 sqrt L).
+    let sigmas = |a: &EncodedRecord, b: &EncodedRecord| {
+        let differing = a.token.words().iter().zip(b.token.words());
+        let differing: u32 = differing.map(|(a, b)| (a ^ b).count_ones()).sum();
+        (0.5 - f64::from(differing) / 2048.0) * 2.0 * 2048_f64.sqrt()
+    };
+    assert!(sigmas(&full, &no_place) > 12.0);
+    assert!(sigmas(&full, &bare) > 5.0);
+    assert!(sigmas(&full, &stranger).abs() < 3.0);
+    // A name alone has features enough, and not weight enough.
+    let mut name_only = person(&Person {
+        phone: None,
+        place: None,
+        ..LI
+    });
+    name_only.values[1].0 = None;
+    let thin = encoder.record(&name_only);
+    assert_eq!(thin.refusal, Some(Refusal::Thin));
+    assert_eq!(thin.token.words(), [0; 32]);
+    assert!(full.link_keys.iter().all(Option::is_some));
+    assert_eq!(thin.link_keys, [None; 3]);
+}
+
+#[test]
+fn an_overfull_record_is_refused() {
+    let mut schema = people("hardened", "hmac-sha256");
+    schema.token.bits = 512;
+    let key = ProjectKey::from_bytes([42; 32]);
+    let got = Encoder::new(&schema, &key).record(&person(&LI));
+    assert_eq!(got.refusal, Some(Refusal::Overfull));
+    assert_eq!(got.token.words(), [0; 32]);
+}
+
+#[test]
+fn classes_tell_equal_values_and_nothing_of_missing_ones() {
+    let schema = people("fields", "hmac-sha256");
+    let encode = |key: u8, name| {
+        let key = ProjectKey::from_bytes([key; 32]);
+        Encoder::new(&schema, &key)
+            .record(&person(&Person { name, ..LI }))
+            .classes
+    };
+    assert_eq!(encode(1, "李晓明"), encode(1, "李晓明"));
+    assert_ne!(encode(1, "李晓明"), encode(1, "李小明"));
+    assert_ne!(encode(1, "李晓明"), encode(2, "李晓明"));
+    let key = ProjectKey::from_bytes([1; 32]);
+    let mut nameless = person(&LI);
+    nameless.values[0].0 = None;
+    assert_eq!(Encoder::new(&schema, &key).record(&nameless).classes, [0]);
 }

@@ -55,6 +55,9 @@ impl fmt::Debug for ProjectKey {
     }
 }
 
+/// A key derived from a project's key for one purpose; wiped when dropped.
+pub(crate) type Subkey = Zeroizing<[u8; KEY_BYTES]>;
+
 /// Lengths for ring's HKDF.
 struct Length(usize);
 
@@ -77,7 +80,7 @@ impl ProjectKey {
     }
 
     /// A subkey by HKDF-SHA-256 (RFC 5869), separated by purpose and context.
-    fn derive(&self, purpose: &str, context: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
+    fn derive(&self, purpose: &str, context: &[u8]) -> Subkey {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"linkage/project-key/v1");
         let length = [u8::try_from(purpose.len()).unwrap_or(u8::MAX)];
         let info = [&length, purpose.as_bytes(), context];
@@ -96,18 +99,34 @@ impl ProjectKey {
     }
 
     /// Key for the token positions of one field.
-    pub(crate) fn positions(&self, field: &str) -> hmac::Key {
-        self.hmac("positions", field.as_bytes())
+    pub(crate) fn positions(&self, field: &str) -> Subkey {
+        self.derive("positions", field.as_bytes())
+    }
+
+    /// Key under which a cache of one field's features names them.
+    pub(crate) fn cache(&self, field: &str) -> Subkey {
+        self.derive("cache", field.as_bytes())
+    }
+
+    /// Seed of the diffusion matrix; its shape is the context, so that matrices of different shapes
+    /// have nothing in common.
+    pub(crate) fn diffusion(&self, shape: &[u8]) -> Subkey {
+        self.derive("diffusion", shape)
+    }
+
+    /// Key for the frequency classes of one field.
+    pub(crate) fn frequency(&self, field: &str) -> Subkey {
+        self.derive("frequency", field.as_bytes())
     }
 
     /// Key for one rule of link keys.
-    pub(crate) fn link_keys(&self, rule: &str) -> hmac::Key {
-        self.hmac("link-key", rule.as_bytes())
+    pub(crate) fn link_keys(&self, rule: &str) -> Subkey {
+        self.derive("link-key", rule.as_bytes())
     }
 
     /// Key for one rule of block keys.
-    pub(crate) fn block_keys(&self, rule: &str) -> hmac::Key {
-        self.hmac("block-key", rule.as_bytes())
+    pub(crate) fn block_keys(&self, rule: &str) -> Subkey {
+        self.derive("block-key", rule.as_bytes())
     }
 
     /// A name for the key that reveals nothing of it: eight bytes that all holders compute alike.
