@@ -24,6 +24,7 @@
 pub mod ids;
 pub mod schema;
 
+pub mod pack;
 pub mod project;
 
 pub mod keys;
