@@ -13,34 +13,39 @@ use crate::record::{Component, NormalValue};
 /// Most syllables of a Chinese name.
 const SYLLABLES_MAX: usize = 4;
 
-/// Readings of all known surnames, written together.
+const APOSTROPHE: char = '\'';
+
+/// Readings of all known surnames, syllables separated by blanks.
 static SURNAME_READINGS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     pack::surnames()
         .iter()
-        .map(|surname| surname.readings.concat())
+        .map(|surname| surname.readings.join(" "))
         .collect()
 });
 
 /// The words of a cleaned name: letters and digits without marks; blanks, hyphens, underscores,
-/// full stops, commas and interpuncts separate words, other punctuation is dropped (`o'brien-smith` is
-/// `obrien smith`).
+/// full stops, commas and interpuncts separate words, other punctuation is dropped
+/// (`o'brien-smith` is `obrien smith`).
 pub(super) fn words(clean: &str) -> Zeroizing<String> {
+    separated(clean, None)
+}
+
+/// [`words`], in which `kept` counts as a letter.
+fn separated(clean: &str, kept: Option<char>) -> Zeroizing<String> {
     if clean.is_ascii() {
-        return separated(clean.chars(), clean.len());
+        return letters(clean.chars(), clean.len(), kept);
     }
-    let plain = Zeroizing::new(
-        clean
-            .nfd()
-            .filter(|c| !is_mark(*c))
-            .nfc()
-            .collect::<String>(),
-    );
+    let unmarked = clean.nfd().filter(|c| !is_mark(*c));
+    let words = letters(unmarked.nfc(), clean.len(), kept);
     // Dropped punctuation may have stood between letters that compose (Hangul).
-    let words = separated(plain.chars(), plain.len());
     Zeroizing::new(words.nfc().collect())
 }
 
-fn separated(chars: impl Iterator<Item = char>, length: usize) -> Zeroizing<String> {
+fn letters(
+    chars: impl Iterator<Item = char>,
+    length: usize,
+    kept: Option<char>,
+) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(length + 8));
     for c in chars {
         match c {
@@ -52,7 +57,7 @@ fn separated(chars: impl Iterator<Item = char>, length: usize) -> Zeroizing<Stri
             'æ' => out.push_str("ae"),
             'œ' => out.push_str("oe"),
             'þ' => out.push_str("th"),
-            _ if c.is_alphanumeric() => out.push(c),
+            _ if c.is_alphanumeric() || kept == Some(c) => out.push(c),
             ' ' | '-' | '_' | ',' | '.' | '/' | '·' | '•' | '・' | '‧' | '∙' | '⋅'
                 if !out.is_empty() && !out.ends_with(' ') =>
             {
@@ -112,44 +117,36 @@ struct Pinyin {
 /// or, if the last word can be a surname and the first cannot, last (`Sanfeng Zhang`).
 fn pinyin(clean: &str, words: &str) -> Option<Pinyin> {
     // An apostrophe divides syllables, ü is v; both are gone from the words.
-    let spelled = clean.contains(['\'', '’', 'ü']).then(|| {
-        let spelled = clean.replace(['\'', '’'], " ").replace('ü', "v");
-        self::words(&Zeroizing::new(spelled))
+    let spelled = clean.contains([APOSTROPHE, '’', 'ü']).then(|| {
+        let plain = clean.replace('’', "'").replace('ü', "v");
+        separated(&Zeroizing::new(plain), Some(APOSTROPHE))
     });
-    let words = spelled.as_ref().map_or(words, |spelled| spelled.as_str());
+    let spelled = spelled.as_ref().map_or(words, |spelled| spelled.as_str());
     let mut pinyin = Zeroizing::new(String::with_capacity(words.len() * 2));
     // Where the first word's syllables end and the last word's begin.
     let (mut first_end, mut last_start) = (0, 0);
-    for (place, word) in words.split(' ').enumerate() {
+    for (place, word) in spelled.split(' ').enumerate() {
         if place > 0 {
             pinyin.push(' ');
         }
         last_start = pinyin.len();
-        // Passports write lyu and nyu for lü and nü.
-        let pushed = match word {
-            "lyu" => "lv",
-            "nyu" => "nv",
-            other => other,
-        };
-        if !syllable::split(pushed, &mut pinyin) {
-            return None;
-        }
+        push_syllables(word, &mut pinyin)?;
         if place == 0 {
             first_end = pinyin.len();
         }
     }
-    let (first, last) = (words.split(' ').next()?, words.rsplit(' ').next()?);
-    let several = last_start > 0 && pinyin.split(' ').count() <= SYLLABLES_MAX;
-    let can_be_surname = |word: &str| SURNAME_READINGS.contains(word);
-    let cut = |from: usize, to: usize| pinyin.get(from..to).unwrap_or("").to_owned();
+    let cut = |from: usize, to: usize| pinyin.get(from..to).unwrap_or("");
     let end = pinyin.len();
-    let (surname, given) = if several && can_be_surname(first) {
-        (cut(0, first_end), cut(first_end + 1, end))
-    } else if several && can_be_surname(last) {
-        (cut(last_start, end), cut(0, last_start - 1))
+    let (first, last) = (cut(0, first_end), cut(last_start, end));
+    let several = last_start > 0 && pinyin.split(' ').count() <= SYLLABLES_MAX;
+    let (surname, given) = if several && SURNAME_READINGS.contains(first) {
+        (first, cut(first_end + 1, end))
+    } else if several && SURNAME_READINGS.contains(last) {
+        (last, cut(0, last_start - 1))
     } else {
-        (String::new(), String::new())
+        ("", "")
     };
+    let (surname, given) = (surname.to_owned(), given.to_owned());
     let (surname, given) = (Zeroizing::new(surname), Zeroizing::new(given));
     let pinyin = if surname.is_empty() {
         pinyin
@@ -161,4 +158,21 @@ fn pinyin(clean: &str, words: &str) -> Option<Pinyin> {
         surname,
         given,
     })
+}
+
+/// Appends the syllables of a word; apostrophes divide them.
+fn push_syllables(word: &str, pinyin: &mut String) -> Option<()> {
+    for (place, part) in word.split(APOSTROPHE).enumerate() {
+        if place > 0 {
+            pinyin.push(' ');
+        }
+        // Passports write lyu and nyu for lü and nü.
+        let part = match part {
+            "lyu" => "lv",
+            "nyu" => "nv",
+            other => other,
+        };
+        syllable::split(part, pinyin).then_some(())?;
+    }
+    Some(())
 }

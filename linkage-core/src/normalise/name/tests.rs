@@ -152,7 +152,7 @@ fn other_forms() {
     );
     assert!(name("肖明").texts(C::Weak).eq(name("萧明").texts(C::Weak)));
     assert_eq!(name("肖明").texts(C::Weak).count(), 1);
-    has("李明", C::Weak, &[]);
+    has("张三", C::Weak, &[]);
 }
 
 #[test]
