@@ -273,5 +273,6 @@ proptest! {
     #[test]
     fn no_value_panics(value in any::<String>()) {
         normal([&value, &value, &value, &value, &value]);
+        registered([&value, &value, &value, &value, &value]);
     }
 }

@@ -42,14 +42,23 @@ pub(super) fn is_placeholder(whole: &str) -> bool {
 pub(super) fn add_components(value: &mut NormalValue, letters: &Letters) {
     let whole = letters.whole.as_str();
     let surname = surname_length(letters).and_then(|at| whole.split_at_checked(at));
-    if let Some((surname, given)) = surname {
-        value.add(Component::Surname, copy(surname));
-        value.add(Component::Given, copy(given));
-    }
     let spoken = reading::read(whole, surname.map(|(surname, _)| surname));
-    if let Some((surname, given)) = spoken.parts() {
-        value.add(Component::SurnamePinyin, copy(surname));
-        value.add(Component::GivenPinyin, copy(given));
+    let parts = [
+        (surname, Component::Surname, Component::Given),
+        (
+            spoken.parts(),
+            Component::SurnamePinyin,
+            Component::GivenPinyin,
+        ),
+    ];
+    for (parts, first, second) in parts {
+        if let Some((surname, given)) = parts {
+            // A surname that cannot be read is none; what follows it is the given name still.
+            if !surname.contains(WILDCARD) {
+                value.add(first, copy(surname));
+            }
+            value.add(second, copy(given));
+        }
     }
     value.add(Component::WadeGiles, romanise::wade_giles(&spoken.pinyin));
     value.add(Component::Pinyin, spoken.pinyin);
@@ -80,9 +89,8 @@ fn surname_length(letters: &Letters) -> Option<usize> {
     if letters.places > 2 && letters.whole.get(..two).is_some_and(is_surname) {
         return Some(two);
     }
-    // Pinyin in the surname's place may be more than the surname; a character that cannot be read
-    // is none.
-    (first != WILDCARD && !first.is_ascii()).then_some(second_at)
+    // Pinyin in the surname's place may be more than the surname.
+    (!first.is_ascii()).then_some(second_at)
 }
 
 fn is_surname(text: &str) -> bool {

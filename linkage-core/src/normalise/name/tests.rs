@@ -88,6 +88,8 @@ fn surname_and_given_name() {
     }
     has("买买提·阿布都拉", C::Surname, &[]);
     has("?小明", C::Surname, &[]);
+    has("?小明", C::Given, &["小明"]);
+    has("?小明", C::GivenPinyin, &["xiao ming"]);
 }
 
 #[test]
