@@ -270,6 +270,8 @@ pub enum Finding {
     DateDiffersFromNumber,
     /// The sex differs from the one in the record's resident number.
     SexDiffersFromNumber,
+    /// The field has no value of its own; it is taken from the record's resident number.
+    TakenFromNumber,
     /// Characters of the value cannot be read.
     Unreadable,
     /// A landline where a mobile number is expected.

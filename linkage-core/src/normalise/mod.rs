@@ -1,10 +1,11 @@
 //! Raw records to canonical form, and the counts-only report on what was found.
 //!
-//! Every rule is idempotent: normalising a canonical value changes nothing.
+//! Every rule is idempotent: normalising a canonical value's text gives that text again.
 
 mod address;
 mod company;
 mod date;
+mod derive;
 mod document;
 mod name;
 mod organisation;
@@ -14,8 +15,11 @@ mod quality;
 mod sex;
 mod text;
 
+use std::collections::HashMap;
+
 use zeroize::Zeroizing;
 
+use self::derive::Derivation;
 use crate::record::{Day, FieldState, Finding, NormalRecord, NormalValue, RawRecord};
 use crate::schema::{Field, Kind, Schema};
 
@@ -25,19 +29,29 @@ pub use quality::{DataQuality, FieldCounts};
 /// A value, if the field has a usable one, and what was found.
 pub(crate) type Parsed = (Option<NormalValue>, FieldState);
 
+/// What a field's values are replaced by before they are normalised, both sides in canonical form.
+type Replacements = HashMap<String, Zeroizing<String>>;
+
 /// Turns an owner's raw records into canonical ones, as the schema says.
 pub struct Normaliser<'a> {
     schema: &'a Schema,
     placeholders: Placeholders,
+    replacements: Vec<Replacements>,
+    derivation: Derivation,
     today: Day,
 }
 
 impl<'a> Normaliser<'a> {
     /// A normaliser for this schema. Dates after `today` are invalid.
     pub fn new(schema: &'a Schema, today: Day) -> Self {
+        let folded =
+            |(from, to): (&String, &String)| (text::clean(from).to_string(), text::clean(to));
+        let maps = schema.fields.iter().map(|field| &field.map);
         Self {
             schema,
             placeholders: Placeholders::new(&schema.placeholders),
+            replacements: maps.map(|map| map.iter().map(folded).collect()).collect(),
+            derivation: Derivation::new(schema),
             today,
         }
     }
@@ -45,27 +59,30 @@ impl<'a> Normaliser<'a> {
     /// The canonical form of `raw`. Nothing is lost by an unusable value: the field is empty and
     /// its state says why.
     pub fn record(&self, raw: &RawRecord) -> NormalRecord {
-        let empty = Zeroizing::new(String::new());
-        let values = self
-            .schema
-            .fields
-            .iter()
+        let fields = self.schema.fields.iter().zip(&self.replacements);
+        let mut values: Vec<Parsed> = fields
             .enumerate()
-            .map(|(index, field)| self.value(field, raw.values.get(index).unwrap_or(&empty)))
+            .map(|(index, (field, replacements))| {
+                let raw = raw.values.get(index).map_or("", |value| value.as_str());
+                self.value(field, replacements, raw)
+            })
             .collect();
+        self.derivation.apply(&mut values);
         NormalRecord { values }
     }
 
-    fn value(&self, field: &Field, raw: &str) -> Parsed {
+    fn value(&self, field: &Field, replacements: &Replacements, raw: &str) -> Parsed {
         let clean = text::clean(raw);
         if clean.is_empty() {
             return (None, FieldState::Missing);
         }
-        let clean = match field.map.get(clean.as_str()) {
-            Some(to) => Zeroizing::new(to.clone()),
+        let clean = match replacements.get(clean.as_str()) {
+            Some(to) => to.clone(),
             None => clean,
         };
-        if self.placeholders.contains(&clean) {
+        // Nought is a quantity like any other.
+        let nought = field.kind == Kind::Quantity && *clean == *"0";
+        if self.placeholders.contains(&clean) && !nought {
             return (None, FieldState::Placeholder);
         }
         match field.kind {

@@ -1,6 +1,6 @@
 //! Values that stand for "none".
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use super::text;
 
@@ -12,49 +12,66 @@ const WORDS: &[&str] = &[
     "不详",
     "未知",
     "未填",
+    "未填写",
     "空",
+    "空白",
     "暂无",
+    "没有",
     "测试",
     "某某",
+    "某某某",
+    "婴儿",
+    "新生儿",
+    "之子",
+    "之女",
+    "之婴",
+    "本人",
     "同上",
     "身份证",
     "null",
     "nil",
     "n/a",
     "na",
+    "nan",
     "none",
     "unknown",
     "test",
+    "0",
     "-",
     "--",
+    "---",
     "/",
     "?",
     "??",
     "???",
     ".",
     "x",
+    "xx",
     "xxx",
 ];
 
 /// The set of values that stand for "none".
 pub struct Placeholders {
-    words: BTreeSet<String>,
+    words: HashSet<String>,
+    /// Length of the longest word in bytes: a longer value is none of them.
+    length_max: usize,
 }
 
 impl Placeholders {
     /// The built-in words and those of the schema.
     pub fn new(extra: &[String]) -> Self {
-        let words = WORDS
+        let words: HashSet<String> = WORDS
             .iter()
             .map(|word| (*word).to_owned())
             .chain(extra.iter().map(|word| text::clean(word).to_string()))
             .collect();
-        Self { words }
+        let length_max = words.iter().map(String::len).max().unwrap_or(0);
+        Self { words, length_max }
     }
 
     /// Whether a cleaned value stands for "none".
     pub(super) fn contains(&self, clean: &str) -> bool {
-        self.words.contains(clean)
+        clean.len() <= self.length_max && self.words.contains(clean)
     }
 }
 
@@ -65,8 +82,7 @@ pub(super) fn is_filler(value: &str) -> bool {
     let Some(first) = chars.next() else {
         return true;
     };
-    let long = value.chars().count() >= 6;
     let repeated = chars.all(|c| c == first);
     let ascending = "12345678901234567890".starts_with(value);
-    long && (repeated || ascending)
+    (repeated || ascending) && value.chars().count() >= 6
 }

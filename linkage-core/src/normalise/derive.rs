@@ -1,0 +1,106 @@
+//! What a resident number says of its holder, for fields that the source leaves empty, and what
+//! fields of one record say against each other.
+
+use super::{Parsed, document, sex};
+use crate::record::{FieldState, Finding, NormalValue};
+use crate::schema::{Field, Kind, Schema};
+
+/// A date or sex, and the document field whose resident number supplies it.
+struct Rule {
+    field: usize,
+    document: usize,
+    kind: Kind,
+}
+
+/// Rules between the fields of a schema.
+pub(super) struct Derivation {
+    rules: Vec<Rule>,
+    /// Document fields, and the fields whose value is sometimes written in a document's place.
+    documents: Vec<usize>,
+    others: Vec<usize>,
+}
+
+impl Derivation {
+    /// The rules of `schema`.
+    pub(super) fn new(schema: &Schema) -> Self {
+        let of_kind = |wanted: fn(Kind) -> bool| -> Vec<usize> {
+            let fields = schema.fields.iter().enumerate();
+            fields
+                .filter(|(_, f)| wanted(f.kind))
+                .map(|(index, _)| index)
+                .collect()
+        };
+        let rule = |(field, declared): (usize, &Field)| {
+            let from = declared.derived_from.as_deref()?;
+            let document = schema.fields.iter().position(|other| other.name == from)?;
+            Some(Rule {
+                field,
+                document,
+                kind: declared.kind,
+            })
+        };
+        Self {
+            rules: schema.fields.iter().enumerate().filter_map(rule).collect(),
+            documents: of_kind(|kind| kind == Kind::Document),
+            others: of_kind(|kind| matches!(kind, Kind::Phone | Kind::Name)),
+        }
+    }
+
+    /// Applies the rules to a record's values.
+    pub(super) fn apply(&self, values: &mut [Parsed]) {
+        self.drop_repeated(values);
+        for rule in &self.rules {
+            let number = values
+                .get(rule.document)
+                .and_then(|(value, _)| value.as_ref());
+            let Some(holder) = number.and_then(|value| document::resident(value.whole())) else {
+                continue;
+            };
+            let Some(slot) = values.get_mut(rule.field) else {
+                continue;
+            };
+            match rule.kind {
+                Kind::Date => supply(
+                    slot,
+                    NormalValue::day(holder.birth),
+                    Finding::DateDiffersFromNumber,
+                ),
+                Kind::Sex => supply(slot, sex::value(holder.male), Finding::SexDiffersFromNumber),
+                _ => {}
+            }
+        }
+    }
+
+    /// A document's number that is the record's telephone number or name is no document's.
+    fn drop_repeated(&self, values: &mut [Parsed]) {
+        for document in &self.documents {
+            let number = values.get(*document).and_then(|(value, _)| value.as_ref());
+            let Some(number) = number.map(|value| value.whole()) else {
+                continue;
+            };
+            let number = number.rsplit(':').next().unwrap_or(number);
+            let repeated = self.others.iter().any(|other| {
+                let value = values.get(*other).and_then(|(value, _)| value.as_ref());
+                value.is_some_and(|value| value.whole().eq_ignore_ascii_case(number))
+            });
+            if repeated && let Some(slot) = values.get_mut(*document) {
+                *slot = (None, FieldState::Placeholder);
+            }
+        }
+    }
+}
+
+/// Fills an empty slot with the number's value. A slot with another value keeps it, flagged: the
+/// number takes part in keys by itself, and only both together show which of the two is wrong.
+fn supply(slot: &mut Parsed, derived: NormalValue, differs: Finding) {
+    match &slot.0 {
+        None => {
+            *slot = (
+                Some(derived),
+                FieldState::Repaired(Finding::TakenFromNumber),
+            )
+        }
+        Some(own) if own.whole() != derived.whole() => slot.1 = FieldState::Conflict(differs),
+        Some(_) => {}
+    }
+}
