@@ -28,10 +28,10 @@ impl<T> Prefixes<T> {
     }
 
     /// The words that `text` starts with, longest first.
-    pub(in crate::normalise) fn of<'a>(
-        &'a self,
-        text: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a T)> {
+    pub(in crate::normalise) fn of<'d, 't>(
+        &'d self,
+        text: &'t str,
+    ) -> impl Iterator<Item = (&'d str, &'d T)> + use<'d, 't, T> {
         let [single, pair] = heads(text.chars());
         let pair = if pair == single { 0 } else { pair };
         [pair, single]

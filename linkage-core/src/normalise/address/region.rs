@@ -104,6 +104,25 @@ impl Place {
             || code != 0 && (code == self.code / 100 * 100 || code == self.code / 10_000 * 10_000)
     }
 
+    /// Whether `other` is known and lies within this place.
+    pub(in crate::normalise) fn holds_place(self, other: Self) -> bool {
+        !other.is_unknown() && self.holds(other.code)
+    }
+
+    /// Appends the names of city and district, of the province where neither is known.
+    pub(in crate::normalise) fn write_local_names(self, out: &mut String) {
+        let start = out.len();
+        self.write_names(out);
+        let province = pack::region(self.code / 10_000 * 10_000);
+        let local = self.code % 10_000 != 0
+            && self
+                .province()
+                .is_some_and(|code| !MUNICIPALITIES.contains(&code));
+        if let Some(province) = province.filter(|_| local) {
+            out.replace_range(start..start + province.name.len(), "");
+        }
+    }
+
     /// Appends the names of province, city and district.
     pub(in crate::normalise) fn write_names(self, out: &mut String) {
         let mut last = 0;
@@ -120,6 +139,14 @@ impl Place {
             last = code;
         }
     }
+}
+
+/// The full name of a region at the start of a text, with its short form.
+pub(in crate::normalise) fn name_at(text: &str) -> Option<(&str, &str)> {
+    let (name, _) = REGIONS
+        .of(text)
+        .find(|(_, candidates)| candidates.iter().any(|candidate| !candidate.short))?;
+    Some((name, short_name(name).unwrap_or(name)))
 }
 
 /// What a name at the start of a text means.
