@@ -1,0 +1,109 @@
+//! Names of companies and other organisations: region, brand, trade, form, branch.
+//!
+//! | step | module |
+//! |---|---|
+//! | punctuation and brackets | [`plain`] |
+//! | branch behind the name | [`branch`] |
+//! | form, trade, region, brand | [`grammar`] |
+//! | pinyin of the brand | [`reading`] |
+//! | no Han characters: words | [`western`] |
+//!
+//! The canonical name starts with its region in full, wherever the region stood: 鑫源贸易(广州)有限责任公司
+//! is 广州市鑫源贸易有限公司.
+
+mod branch;
+mod grammar;
+mod plain;
+mod reading;
+mod suffix;
+mod tables;
+mod western;
+
+use zeroize::Zeroizing;
+
+use self::grammar::Parts;
+use super::Parsed;
+use super::address::add_place;
+use super::address::region::{self, Place};
+use crate::record::{Component, FieldState, Finding, NormalValue};
+
+pub(crate) use self::tables::tables;
+
+/// Times that a name is read at most until its canonical form stays the same. Two readings suffice
+/// for names that mean something.
+const READS_MAX: usize = 6;
+
+/// Reads a cleaned company name.
+pub(super) fn parse(clean: &str) -> Parsed {
+    let plain = plain::plain(clean);
+    if plain.text.is_empty() || !plain.text.contains(plain::is_han) {
+        let value = western::parse(&plain::without_han(clean));
+        return if value.whole().is_empty() {
+            (None, FieldState::Invalid(Finding::BadCharacters))
+        } else {
+            (Some(value), FieldState::Valid)
+        };
+    }
+    let state = if plain.remarks {
+        FieldState::Repaired(Finding::RemarkRemoved)
+    } else {
+        FieldState::Valid
+    };
+    let mut whole = canonical(&grammar::parts(&plain.text, plain.inner));
+    for _ in 1..READS_MAX {
+        let again = canonical(&grammar::parts(&whole, Place::default()));
+        if *again == *whole {
+            break;
+        }
+        whole = again;
+    }
+    (Some(value(whole)), state)
+}
+
+/// The value of a canonical name.
+fn value(whole: Zeroizing<String>) -> NormalValue {
+    let mut value = NormalValue::text(whole.clone());
+    let parts = grammar::parts(&whole, Place::default());
+    let owned = |text: &str| Zeroizing::new(text.to_owned());
+    let mut named = Zeroizing::new(String::with_capacity(parts.brand.len() + parts.trade.len()));
+    named.push_str(parts.brand);
+    named.push_str(parts.trade);
+    add_place(&mut value, parts.place);
+    value.add(Component::Brand, owned(parts.brand));
+    value.add(Component::BrandPinyin, reading::pinyin(parts.brand));
+    value.add(Component::Pinyin, reading::pinyin(&named));
+    value.add(Component::Trade, owned(parts.trade));
+    value.add(
+        Component::Form,
+        owned(parts.form.map_or("", |form| form.class)),
+    );
+    value.add(Component::Branch, owned(parts.branch));
+    value
+}
+
+/// The name in canonical order and spelling.
+fn canonical(parts: &Parts<'_>) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(160));
+    parts.place.write_local_names(&mut out);
+    for name in &parts.locality {
+        out.push_str(name);
+    }
+    out.push_str(parts.brand);
+    out.push_str(parts.trade);
+    out.push_str(parts.form.map_or("", |form| form.text));
+    branch_text(parts.branch, &mut out);
+    out
+}
+
+/// A branch with its region's name in short: 深圳市分公司 and 深圳分公司 are one.
+fn branch_text(branch: &str, out: &mut String) {
+    let mut rest = branch;
+    while let Some((name, short)) = region::name_at(rest) {
+        out.push_str(short);
+        rest = rest.get(name.len()..).unwrap_or_default();
+    }
+    out.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests;

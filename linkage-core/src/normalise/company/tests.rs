@@ -1,0 +1,162 @@
+use std::fmt::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::normalise::text;
+
+const LABELLED: &str = include_str!("../../../tests/data/company-names.tsv");
+
+fn first(raw: &str, component: Component) -> String {
+    let (value, _) = parse(&text::clean(raw));
+    let value = value.unwrap();
+    value.first(component).unwrap_or_default().to_owned()
+}
+
+fn whole(raw: &str) -> String {
+    parse(&text::clean(raw)).0.unwrap().whole().to_owned()
+}
+
+/// Share of the labelled names of one set whose brand is found exactly, and the others.
+fn brands(set: &str) -> (f64, String) {
+    let mut right = 0;
+    let mut all = 0;
+    let mut wrong = String::new();
+    for line in LABELLED.lines().filter(|line| !line.starts_with('#')) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        if cells[0] != set {
+            continue;
+        }
+        let brand = first(cells[1], Component::Brand);
+        all += 1;
+        if brand == cells[3] {
+            right += 1;
+        } else {
+            writeln!(wrong, "{}: {brand}, not {}", cells[1], cells[3]).unwrap();
+        }
+    }
+    assert!(all >= 100);
+    (f64::from(right) / f64::from(all), wrong)
+}
+
+#[test]
+fn brands_of_the_names_used_for_tuning() {
+    let (share, wrong) = brands("tuning");
+    assert!(share >= 0.95, "{share}\n{wrong}");
+}
+
+#[test]
+fn brands_of_the_names_held_back() {
+    let (share, wrong) = brands("held-back");
+    assert!(share >= 0.95, "{share}\n{wrong}");
+}
+
+#[test]
+fn the_worked_examples_agree_and_differ_as_they_should() {
+    let full = "广州市天河区鑫源贸易有限公司";
+    let pulled = "鑫源贸易(广州)有限责任公司";
+    let other = "广州鑫源商贸有限公司";
+    for name in [full, pulled, other] {
+        assert_eq!(first(name, Component::Brand), "鑫源", "{name}");
+        assert_eq!(first(name, Component::City), "4401", "{name}");
+        assert_eq!(first(name, Component::Form), "有限", "{name}");
+        assert_eq!(first(name, Component::Branch), "", "{name}");
+    }
+    assert_eq!(first(full, Component::District), "440106");
+    assert_eq!(first(full, Component::Trade), "贸易");
+    assert_eq!(first(other, Component::Trade), "商贸");
+    assert_eq!(whole(pulled), "广州市鑫源贸易有限公司");
+    assert_eq!(whole("广州鑫源贸易有限责任公司"), whole(pulled));
+    let branch = "广州市天河区鑫源贸易有限公司深圳分公司";
+    assert_eq!(first(branch, Component::Branch), "深圳分公司");
+    assert_ne!(whole(branch), whole(full));
+}
+
+#[test]
+fn branches_agree_in_the_short_name_of_their_city() {
+    let long = "招商银行股份有限公司深圳市南山区支行";
+    let short = "招商银行股份有限公司深圳南山支行";
+    assert_eq!(first(long, Component::Branch), "深圳南山支行");
+    assert_eq!(whole(long), whole(short));
+}
+
+#[test]
+fn brackets_hold_regions_forms_branches_and_remarks() {
+    assert_eq!(whole("广州华新(集团)有限公司"), "广州市华新集团有限公司");
+    assert_eq!(whole("宝洁（中国）有限公司"), "宝洁有限公司");
+    assert_eq!(
+        first("清远市清城区石角镇锐锐汤粉店(个体工商户)", Component::Form),
+        "店"
+    );
+    let (_, state) = parse(&text::clean("广州宝洁有限公司(已注销)"));
+    assert_eq!(state, FieldState::Repaired(Finding::RemarkRemoved));
+    let (_, state) = parse(&text::clean("广州宝洁有限公司"));
+    assert_eq!(state, FieldState::Valid);
+}
+
+#[test]
+fn latin_names_are_words() {
+    assert_eq!(whole("ACME Trading Co., Ltd."), "acme trading co ltd");
+    assert_eq!(
+        first("ACME Trading Co., Ltd.", Component::Brand),
+        "acme trading"
+    );
+    assert_eq!(first("ACME Trading Co., Ltd.", Component::Form), "ltd");
+    assert_eq!(parse("...").1, FieldState::Invalid(Finding::BadCharacters));
+}
+
+#[test]
+fn the_dictionaries_are_sorted_and_without_doubles() {
+    let [forms, trades, towns] = tables();
+    let words: Vec<&str> = trades
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert!(words.len() >= 1_500);
+    assert!(words.is_sorted_by(|a, b| a < b));
+    let mut spellings: Vec<&str> = forms
+        .lines()
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    let count = spellings.len();
+    spellings.sort_unstable();
+    spellings.dedup();
+    assert_eq!(spellings.len(), count);
+    assert!(forms.lines().all(|line| line.split('\t').count() == 3));
+    for line in towns.lines().filter(|line| !line.starts_with('#')) {
+        let code = line.split(' ').next().and_then(|code| code.parse().ok());
+        assert!(crate::pack::region(code.unwrap()).is_some(), "{line}");
+    }
+}
+
+const NAME_LIKE: &str = "[广州市东莞深圳天河区虎门镇中国鑫源华贸易科技五金制品店厂行部有限责任公司股份集团第一分支银大学()0-9a-c]{0,20}";
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_panic_and_twice_alike(raw in "\\PC*") {
+        idempotent(&raw)?;
+    }
+
+    #[test]
+    fn text_like_names_is_read_twice_alike(raw in NAME_LIKE) {
+        idempotent(&raw)?;
+    }
+}
+
+fn idempotent(raw: &str) -> Result<(), TestCaseError> {
+    if let (Some(value), _) = parse(&text::clean(raw)) {
+        let (again, _) = parse(&text::clean(value.whole()));
+        let Some(again) = again else {
+            return Err(TestCaseError::fail("canonical value is unusable"));
+        };
+        prop_assert_eq!(again.whole(), value.whole());
+        let parts = |value: &NormalValue| -> Vec<String> {
+            value
+                .components()
+                .map(|(_, text)| text.to_owned())
+                .collect()
+        };
+        prop_assert_eq!(parts(&again), parts(&value));
+    }
+    Ok(())
+}
