@@ -31,9 +31,9 @@ enum Line {
     Landline,
 }
 
-/// Reads a cleaned list of telephone numbers. A mainland mobile number is canonically its 11 digits,
-/// a number of elsewhere (Hong Kong +852, Macau +853) `+` and its digits, a landline its digits with
-/// the area code. The whole is the first mobile number, or else the first.
+/// Reads a cleaned list of telephone numbers. A mainland mobile number is canonically its 11
+/// digits, a number of elsewhere (Hong Kong +852, Macau +853) `+` and its digits, a landline its
+/// digits with the area code. The whole is the first mobile number, or else the first.
 pub(super) fn parse(clean: &str) -> Parsed {
     if clean.contains('*') {
         return (None, FieldState::Invalid(Finding::Masked));

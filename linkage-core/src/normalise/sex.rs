@@ -6,8 +6,8 @@ use super::Parsed;
 use crate::record::{FieldState, Finding, NormalValue};
 
 /// Reads a cleaned code or word for a sex: `1` (male) or `2` (female) of GB/T 2261.1-2003, whose 0
-/// (unknown) and 9 (unstated) count as none. A source that writes other codes (0 for women) declares
-/// them in the schema's `map`.
+/// (unknown) and 9 (unstated) count as none. A source that writes other codes (0 for women)
+/// declares them in the schema's `map`.
 pub(super) fn parse(clean: &str) -> Parsed {
     let code = match clean {
         "1" | "01" | "男" | "男性" | "m" | "male" | "man" => "1",

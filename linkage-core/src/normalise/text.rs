@@ -40,8 +40,9 @@ fn simple(c: char) -> Option<char> {
     }
 }
 
-/// [`clean`] for every text. The steps can undo each other's work (`İ` lowers to `i` and a combining
-/// dot), so they run until nothing changes; two rounds reach the fixed point, the rest is a guard.
+/// [`clean`] for every text. The steps can undo each other's work (`İ` lowers to `i` and a
+/// combining dot), so they run until nothing changes; two rounds reach the fixed point, the rest is
+/// a guard.
 fn thorough(raw: &str) -> Zeroizing<String> {
     let mut text = round(raw);
     for _ in 0..4 {

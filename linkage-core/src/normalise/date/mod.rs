@@ -1,8 +1,8 @@
 //! Calendar days in the spellings that departments use, brought to `yyyymmdd`.
 //!
 //! A value that says only the year or the month is invalid ([`Finding::YearOnly`]): as a part of a
-//! link key it would join everyone of that name and year. A default such as 1 January cannot be told
-//! from a birthday in one value; its share in the source tells.
+//! link key it would join everyone of that name and year. A default such as 1 January cannot be
+//! told from a birthday in one value; its share in the source tells.
 
 mod lunisolar;
 mod scan;

@@ -13,8 +13,8 @@ pub(super) fn read(number: &str) -> Reading {
     }
 }
 
-/// Reads a number without brackets, which is a passport's where the check is wrong. Letter and seven
-/// digits with a wrong check may also be a mistyped card: usable, and suspect.
+/// Reads a number without brackets, which is a passport's where the check is wrong. Letter and
+/// seven digits with a wrong check may also be a mistyped card: usable, and suspect.
 pub(super) fn or_passport(number: &str) -> Reading {
     match remainder(number) {
         Some(0) => read(number),

@@ -15,7 +15,8 @@
 //! A number alone does not always tell its type. Where two fit, the type most people hold wins, and
 //! the check decides where there is one. Numbers that identify nobody across owners are no
 //! documents: a household register's (a family, within one police station), a social-security
-//! card's short number (unique within one city only), a medical-insurance number (an insurer's own).
+//! card's short number (unique within one city only), a medical-insurance number (an insurer's
+//! own).
 
 mod hkid;
 mod kind;
@@ -136,9 +137,9 @@ struct Spelled {
     repaired: bool,
 }
 
-/// Letters and digits of a number; separators dropped, characters that look like the check X read as
-/// one where they stand at the end. No digit is ever changed or guessed: that would make another
-/// person's number.
+/// Letters and digits of a number; separators dropped, characters that look like the check X read
+/// as one where they stand at the end. No digit is ever changed or guessed: that would make
+/// another person's number.
 fn spelled(clean: &str) -> Result<Spelled, FieldState> {
     if is_float(clean) {
         return Err(invalid(Finding::TruncatedBySpreadsheet));

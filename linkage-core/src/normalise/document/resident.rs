@@ -186,8 +186,8 @@ fn check(body: &str) -> Option<u8> {
     CHECKS.get(sum as usize % CHECKS.len()).copied()
 }
 
-/// Weighted sum of ICAO 9303-3 (weights 7, 3, 1; A = 10 to Z = 35) over all characters but the last,
-/// less the last, modulo 10: 0 if the check is right.
+/// Weighted sum of ICAO 9303-3 (weights 7, 3, 1; A = 10 to Z = 35) over all characters but the
+/// last, less the last, modulo 10: 0 if the check is right.
 fn icao_check(number: &[u8]) -> Option<u32> {
     let (last, body) = number.split_last()?;
     let mut sum = 0;

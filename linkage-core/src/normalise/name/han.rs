@@ -99,9 +99,14 @@ fn is_surname(text: &str) -> bool {
 
 /// Adds the name with each easily confused character replaced by its class's representative.
 fn add_weak(value: &mut NormalValue, whole: &str) {
-    if whole.chars().any(|c| pack::weak(c).is_some()) {
-        let mut weak = Zeroizing::new(String::with_capacity(whole.len() + 4));
-        weak.extend(whole.chars().map(|c| pack::weak(c).unwrap_or(c)));
+    let mut weak = Zeroizing::new(String::with_capacity(whole.len() + 4));
+    let mut classed = false;
+    for c in whole.chars() {
+        let representative = pack::weak(c);
+        classed |= representative.is_some();
+        weak.push(representative.unwrap_or(c));
+    }
+    if classed {
         value.add(Component::Weak, weak);
     }
 }

@@ -11,23 +11,28 @@ const SPELLING_BYTES: usize = 8;
 /// Spellings of the Hong Kong government, words in the name's order: the most usual one of each
 /// character, and, where a character has another, the other. A character without one gives no word.
 pub(super) fn hong_kong(whole: &str) -> impl Iterator<Item = Zeroizing<String>> {
-    let spelling = |place: usize| {
-        let mut words = Zeroizing::new(String::with_capacity(whole.len() / 3 * SPELLING_BYTES));
-        for c in whole.chars() {
-            let spellings = pack::hong_kong(c);
-            if let Some(word) = spellings.get(place).or(spellings.first()) {
-                if !words.is_empty() {
-                    words.push(' ');
-                }
-                words.push_str(word);
-            }
+    let capacity = whole.len() / 3 * SPELLING_BYTES;
+    let mut usual = Zeroizing::new(String::with_capacity(capacity));
+    let mut other = Zeroizing::new(String::with_capacity(capacity));
+    let mut several = false;
+    for c in whole.chars() {
+        let spellings = pack::hong_kong(c);
+        if let Some(first) = spellings.first() {
+            push_word(&mut usual, first);
+            push_word(&mut other, spellings.get(1).unwrap_or(first));
+            several |= spellings.len() > 1;
         }
-        words
-    };
-    let second = whole.chars().any(|c| pack::hong_kong(c).len() > 1);
-    [Some(spelling(0)), second.then(|| spelling(1))]
+    }
+    [Some(usual), several.then_some(other)]
         .into_iter()
         .flatten()
+}
+
+fn push_word(words: &mut String, word: &str) {
+    if !words.is_empty() {
+        words.push(' ');
+    }
+    words.push_str(word);
 }
 
 /// Initials of pinyin and of Wade-Giles, apostrophes left out, as people write it. Longer ones

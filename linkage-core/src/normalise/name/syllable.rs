@@ -62,7 +62,8 @@ pub(super) fn count(word: &str) -> Option<usize> {
 
 /// Appends the syllables of `word` to `out`, separated by blanks; `false`, with `out` as it was, if
 /// it is not made of syllables. Of several readings the one with the fewest syllables that start
-/// with a vowel wins (GB/T 28039 asks for an apostrophe before those), then the one with the fewest.
+/// with a vowel wins (GB/T 28039 asks for an apostrophe before those), then the one with the
+/// fewest.
 pub(super) fn split(word: &str, out: &mut String) -> bool {
     let length = word.len();
     if length == 0 || length > WORD_MAX || !word.bytes().all(|b| b.is_ascii_lowercase()) {
