@@ -60,6 +60,11 @@ const ENDINGS: [(&str, Mark); 35] = [
     ("卡", Mark::Room),
 ];
 
+/// The first characters of the endings.
+const ENDING_HEADS: [char; 14] = [
+    '号', '栋', '幢', '座', '单', '梯', '楼', '层', '商', '铺', '档', '房', '室', '卡',
+];
+
 /// Words for the ground floor. In Guangdong 首层 is the first floor.
 const GROUND_FLOOR: [&str; 3] = ["首层", "首楼", "底层"];
 
@@ -322,9 +327,14 @@ fn counted(text: &str, bare: bool) -> Option<Found<'_>> {
     let letters = !values
         .iter()
         .any(|value| value.bytes().any(|c| c.is_ascii_digit()));
-    let ending = ENDINGS
-        .iter()
-        .find_map(|(ending, mark)| Some((rest.strip_prefix(ending)?, *mark)));
+    let ending = rest
+        .starts_with(ENDING_HEADS)
+        .then(|| {
+            ENDINGS
+                .iter()
+                .find_map(|(ending, mark)| Some((rest.strip_prefix(ending)?, *mark)))
+        })
+        .flatten();
     let (rest, mut mark) = match ending {
         Some((rest, mark)) => (rest, Some(mark)),
         None => (rest, None),
