@@ -16,7 +16,7 @@ mod grammar;
 mod plain;
 mod reading;
 mod suffix;
-mod tables;
+pub(crate) mod tables;
 mod western;
 
 use zeroize::Zeroizing;
@@ -26,8 +26,6 @@ use super::Parsed;
 use super::address::add_place;
 use super::address::region::{self, Place};
 use crate::record::{Component, FieldState, Finding, NormalValue};
-
-pub(crate) use self::tables::tables;
 
 /// Times that a name is read at most until its canonical form stays the same. Two readings suffice
 /// for names that mean something.

@@ -107,7 +107,7 @@ fn latin_names_are_words() {
 
 #[test]
 fn the_dictionaries_are_sorted_and_without_doubles() {
-    let [forms, trades, towns] = tables();
+    let [forms, trades, towns] = tables::tables();
     let words: Vec<&str> = trades
         .lines()
         .filter(|line| !line.starts_with('#'))

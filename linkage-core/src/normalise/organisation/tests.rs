@@ -91,7 +91,7 @@ fn with_check(body: &str) -> String {
     "0123456789ABCDEFGHJKLMNPQRTUWXY"
         .chars()
         .map(|check| format!("{body}{check}"))
-        .filter(|code| {
+        .find(|code| {
             let value = |c| "0123456789ABCDEFGHJKLMNPQRTUWXY".find(c).unwrap();
             let sum: usize = code
                 .chars()
@@ -103,9 +103,8 @@ fn with_check(body: &str) -> String {
                         ][i]
                 })
                 .sum();
-            sum % 31 == 0
+            sum.is_multiple_of(31)
         })
-        .next()
         .unwrap()
 }
 
