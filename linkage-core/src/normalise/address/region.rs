@@ -66,6 +66,11 @@ impl Place {
         self.code == 0
     }
 
+    /// Whether the place exists today; true where nothing is known.
+    pub(in crate::normalise) fn is_current(self) -> bool {
+        self.is_unknown() || pack::region(self.code).is_some_and(|region| region.current)
+    }
+
     /// Code of the province, two digits.
     pub(in crate::normalise) fn province(self) -> Option<u32> {
         (self.code != 0).then_some(self.code / 10_000)
