@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::normalise::text;
+use crate::record::Component;
 
 fn read(raw: &str) -> (Option<String>, FieldState) {
     let (value, state) = parse(&text::clean(raw));
