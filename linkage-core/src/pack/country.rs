@@ -1,36 +1,25 @@
-//! Countries, ISO 3166-1.
+//! Countries of ISO 3166-1, as identity documents write them: numeric and three letters.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{COUNTRIES, rows};
+pub(super) const COUNTRIES: &str = include_str!("../../pack/countries.tsv");
 
-struct Table {
-    by_number: HashMap<u16, &'static str>,
-    by_letters: HashMap<&'static str, u16>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let entry = |row: Vec<&'static str>| match row.as_slice() {
-        [letters, number] => Some((*letters, number.parse().ok()?)),
-        _ => None,
-    };
-    let by_letters: HashMap<&'static str, u16> = rows(COUNTRIES.1).filter_map(entry).collect();
-    let by_number = by_letters
-        .iter()
-        .map(|(letters, number)| (*number, *letters));
-    Table {
-        by_number: by_number.collect(),
-        by_letters,
-    }
+/// Ascending by number.
+static TABLE: LazyLock<Vec<(u16, &'static str)>> = LazyLock::new(|| {
+    COUNTRIES
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .filter_map(|(numeric, alpha3)| Some((numeric.parse().ok()?, alpha3)))
+        .collect()
 });
 
-/// The three letters of a country's number.
+/// Three-letter code of a country by its number: 124 is `CAN`.
 pub fn country_numeric(code: u16) -> Option<&'static str> {
-    TABLE.by_number.get(&code).copied()
+    let place = TABLE.binary_search_by_key(&code, |row| row.0).ok()?;
+    TABLE.get(place).map(|row| row.1)
 }
 
-/// The number of a country's three upper-case letters.
+/// Number of a country by its three-letter code in upper case: `CAN` is 124.
 pub fn country_alpha3(code: &str) -> Option<u16> {
-    TABLE.by_letters.get(code).copied()
+    TABLE.iter().find(|row| row.1 == code).map(|row| row.0)
 }

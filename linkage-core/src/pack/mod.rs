@@ -1,72 +1,75 @@
-//! The data pack: reference tables that normalisation needs.
+//! The data pack: reference tables of Chinese identity data, embedded in the library.
 //!
-//! `scripts/data-pack` derives the tables in `linkage-core/pack` from the packages that
-//! `linkage-core/pack/SOURCES.md` names. They are part of the protocol: two owners whose tables
-//! differ would encode one person differently, so [`hash`] travels with every batch.
-
-mod country;
-mod han;
-mod hong_kong;
-mod region;
-mod surname;
+//! The tables stand as text in `linkage-core/pack`; `SOURCES.md` there names the package, version and
+//! licence that each was derived from, and `scripts/data-pack` derives them again. Two owners whose
+//! packs differ would normalise one name in two ways, so [`hash`] travels with what they encode.
+//!
+//! | table | lookup | rows |
+//! |---|---|---|
+//! | private-use characters of GB 18030 | [`standard`] | 105 |
+//! | strong folds | [`fold`] | 5 000 |
+//! | weak classes | [`weak`] | 50 |
+//! | Mandarin readings | [`reading`], [`readings`] | 37 000 |
+//! | four-corner codes | [`four_corner`] | 37 000 |
+//! | Hong Kong spellings | [`hong_kong`] | 23 000 |
+//! | surnames | [`surname`], [`surnames`] | 850 |
+//! | region codes ever issued | [`region`], [`regions`] | 7 000 |
+//! | countries, ISO 3166-1 | [`country_numeric`], [`country_alpha3`] | 250 |
+//!
+//! A table is parsed at its first use and kept for the life of the process; its lists are leaked on
+//! purpose, once, so that lookups return `'static` data. A lookup by character costs two array reads.
+//!
+//! ```
+//! use linkage_core::pack;
+//!
+//! let name: String = "錢鍾書".chars().map(pack::fold).collect();
+//! assert_eq!(name, "钱钟书");
+//! assert_eq!(pack::reading('单'), Some("dan"));
+//! assert_eq!(pack::surname("单").map(|surname| surname.readings), Some(&["shan"][..]));
+//! ```
 
 use std::sync::LazyLock;
 
 use ring::digest;
 
+mod character_map;
+mod country;
+mod han;
+mod region;
+mod surname;
+#[cfg(test)]
+mod tests;
+
 pub use country::{country_alpha3, country_numeric};
-pub use han::{fold, four_corner, reading, readings, standard, weak};
-pub use hong_kong::hong_kong;
+pub use han::{fold, four_corner, hong_kong, reading, readings, standard, weak};
 pub use region::{Region, region, regions};
 pub use surname::{Surname, surname, surnames};
 
-/// Version of the tables, for people; [`hash`] is what counts.
+/// Version of the pack; a change of any table that can change a normalised value raises it.
 pub const VERSION: &str = "1";
 
-macro_rules! table {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../pack/", $name)))
-    };
-}
-
-const COUNTRIES: (&str, &str) = table!("countries.tsv");
-const HAN: (&str, &str) = table!("han.tsv");
-const HONG_KONG: (&str, &str) = table!("hong-kong.tsv");
-const PRIVATE_USE: (&str, &str) = table!("private-use.tsv");
-const REGIONS: (&str, &str) = table!("regions.tsv");
-const SURNAMES: (&str, &str) = table!("surnames.tsv");
-const WEAK: (&str, &str) = table!("weak.tsv");
-
-/// The tables, by name.
-const TABLES: [(&str, &str); 7] = [
-    COUNTRIES,
-    HAN,
-    HONG_KONG,
-    PRIVATE_USE,
-    REGIONS,
-    SURNAMES,
-    WEAK,
+/// The tables, by file name, in the order in which [`hash`] takes them.
+const TABLES: [(&str, &str); 9] = [
+    ("private-use.tsv", han::PRIVATE_USE),
+    ("fold.tsv", han::FOLD),
+    ("weak.tsv", han::WEAK),
+    ("readings.tsv", han::READINGS),
+    ("four-corner.tsv", han::FOUR_CORNER),
+    ("hong-kong.tsv", han::HONG_KONG),
+    ("surnames.tsv", surname::SURNAMES),
+    ("regions.tsv", region::REGIONS),
+    ("countries.tsv", country::COUNTRIES),
 ];
 
-/// The rows of a table, each split into its columns.
-fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
-    table.lines().map(|line| line.split('\t').collect())
-}
-
-/// The only character of a text.
-fn only_char(text: &str) -> Option<char> {
-    let mut chars = text.chars();
-    chars.next().filter(|_| chars.next().is_none())
-}
-
-/// SHA-256 over all tables, in order of their names, each preceded by its name and length in bytes.
+/// SHA-256 over all tables of the pack, in order, with their names and lengths.
+///
+/// Name and text of each table are preceded by their length in bytes as 64-bit big-endian numbers.
 pub fn hash() -> &'static [u8; 32] {
     static HASH: LazyLock<[u8; 32]> = LazyLock::new(|| {
         let mut context = digest::Context::new(&digest::SHA256);
-        for (name, text) in TABLES {
-            context.update(name.as_bytes());
-            context.update(&(text.len() as u64).to_be_bytes());
-            context.update(text.as_bytes());
+        for part in TABLES.iter().flat_map(|(name, text)| [name, text]) {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
         }
         let mut hash = [0; 32];
         hash.copy_from_slice(context.finish().as_ref());
@@ -74,6 +77,3 @@ pub fn hash() -> &'static [u8; 32] {
     });
     &HASH
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,65 +1,67 @@
-//! Administrative divisions, GB/T 2260: every code that was ever issued.
+//! Codes of administrative divisions, GB/T 2260 and its predecessors: all that were ever issued.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{REGIONS, rows};
+pub(super) const REGIONS: &str = include_str!("../../pack/regions.tsv");
 
-/// A division under one of its names. A code that was renamed or reused has several.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A region: province, prefecture or county, of today or abolished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// Six digits: province, prefecture, county.
+    /// Six digits; a province ends in `0000`, a prefecture in `00`.
     pub code: u32,
-    /// The name.
+    /// Its name, the last one if it had several.
     pub name: &'static str,
-    /// First year of the code under this name, where known.
-    pub from: Option<u16>,
-    /// Last year of the code under this name, where known.
-    pub to: Option<u16>,
-    /// Whether code and name stand today.
+    /// Whether the code is in use as far as the pack knows.
     pub current: bool,
-    /// Codes that took the area over, where the division was abolished and it is known.
-    pub successors: Vec<u32>,
+    /// Codes in use today that took over from an abolished one; empty if current or unknown.
+    pub successors: &'static [u32],
+    /// First year of the code, if known.
+    pub since: Option<u16>,
+    /// Last year of an abolished code, if known.
+    pub until: Option<u16>,
+    /// Names under which the code stood for something else before.
+    pub earlier: &'static [&'static str],
 }
 
-struct Table {
-    list: Vec<Region>,
-    by_code: HashMap<u32, usize>,
-}
+static TABLE: LazyLock<&'static [Region]> =
+    LazyLock::new(|| REGIONS.lines().filter_map(parse).collect::<Vec<_>>().leak());
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let entry = |row: Vec<&'static str>| {
-        let [code, name, from, to, state, successor] = row.as_slice() else {
-            return None;
-        };
-        Some(Region {
-            code: code.parse().ok()?,
-            name,
-            from: from.parse().ok(),
-            to: to.parse().ok(),
-            current: *state == "current",
-            successors: successor.parse().into_iter().collect(),
-        })
-    };
-    let list: Vec<Region> = rows(REGIONS.1).filter_map(entry).collect();
-    let mut by_code = HashMap::with_capacity(list.len());
-    for (at, region) in (0..).zip(&list) {
-        let known = by_code.entry(region.code).or_insert(at);
-        if region.current {
-            *known = at;
-        }
-    }
-    Table { list, by_code }
-});
-
-/// The division of this code at any level (440000, 440100, 440104), under its present name or else
-/// an earlier one.
+/// Looks up a code of any level: 440000, 440100, 440104.
 pub fn region(code: u32) -> Option<&'static Region> {
-    let at = TABLE.by_code.get(&code)?;
-    TABLE.list.get(*at)
+    let place = TABLE
+        .binary_search_by_key(&code, |region| region.code)
+        .ok()?;
+    TABLE.get(place)
 }
 
-/// All divisions under all of their names, in order of their codes.
+/// All regions, ascending by code.
 pub fn regions() -> &'static [Region] {
-    &TABLE.list
+    *TABLE
+}
+
+fn parse(line: &'static str) -> Option<Region> {
+    let mut columns = line.split('\t');
+    let code = columns.next()?.parse().ok()?;
+    let name = columns.next()?;
+    let since = columns.next()?.parse().ok();
+    let until = columns.next()?;
+    let successors: Vec<u32> = columns
+        .next()?
+        .split(' ')
+        .filter_map(|code| code.parse().ok())
+        .collect();
+    let earlier: Vec<&str> = columns
+        .next()?
+        .split(' ')
+        .filter(|name| !name.is_empty())
+        .collect();
+    Some(Region {
+        code,
+        name,
+        current: until.is_empty(),
+        successors: successors.leak(),
+        since,
+        until: until.parse().ok(),
+        earlier: earlier.leak(),
+    })
 }

@@ -40,7 +40,7 @@ pub(super) fn parse(clean: &str) -> Parsed {
     let plain = plain::plain(clean);
     let mut read = read(&plain);
     for _ in 1..READS_MAX {
-        if *plain.text == *read.value.whole() {
+        if read.settled || *plain.text == *read.value.whole() {
             break;
         }
         // Digits in place of numerals, and names of regions in full, may run into what they stand
@@ -69,7 +69,14 @@ struct Read {
     value: NormalValue,
     /// Whether a region was recognised, or none can be: the address has no Han characters.
     known: bool,
+    /// Whether the canonical text is certainly read alike.
+    settled: bool,
 }
+
+/// What the name of a region or town may go on with, behind its canonical ending.
+const REGION_ENDINGS: [char; 13] = [
+    '省', '市', '区', '县', '州', '盟', '旗', '镇', '乡', '街', '道', '办', '人',
+];
 
 /// Reads an address without punctuation.
 fn read(plain: &plain::Plain<'_>) -> Read {
@@ -77,15 +84,21 @@ fn read(plain: &plain::Plain<'_>) -> Read {
         return Read {
             value: western::parse(plain.source),
             known: true,
+            settled: false,
         };
     }
     let regions = regions(&plain.text);
     let place = regions.place;
     let city = place.city().map_or(0, |city| city * 100);
     let town = town::known(city, regions.rest).or_else(|| town::any(regions.rest));
-    let tail = tail::parse(town.as_ref().map_or(regions.rest, |town| town.rest));
+    let rest = town.as_ref().map_or(regions.rest, |town| town.rest);
+    let tail = tail::parse(rest);
+    let settled = !tail.unsettled
+        && place.is_current()
+        && regions.unresolved.is_empty()
+        && !rest.starts_with(REGION_ENDINGS);
 
-    let mut whole = Zeroizing::new(String::with_capacity(plain.text.len() + 80));
+    let mut whole = Zeroizing::new(String::with_capacity(plain.text.len() + 32));
     place.write_names(&mut whole);
     whole.push_str(regions.unresolved);
     if let Some(town) = &town {
@@ -106,6 +119,7 @@ fn read(plain: &plain::Plain<'_>) -> Read {
     Read {
         value,
         known: !place.is_unknown(),
+        settled,
     }
 }
 

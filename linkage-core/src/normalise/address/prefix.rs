@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+/// Words by the two characters that they share.
+pub(in crate::normalise) type Groups<T> =
+    HashMap<u64, Vec<(Box<str>, T)>, BuildHasherDefault<Mixer>>;
+
 /// A dictionary that finds its words at the start of a text, grouped by their first two characters.
 pub(in crate::normalise) struct Prefixes<T> {
-    groups: HashMap<u64, Vec<(Box<str>, T)>, BuildHasherDefault<Mixer>>,
+    groups: Groups<T>,
 }
 
 impl<T> Prefixes<T> {
     /// The dictionary of `words`. Empty words are left out.
     pub(in crate::normalise) fn new(words: impl IntoIterator<Item = (String, T)>) -> Self {
-        let mut groups: HashMap<u64, Vec<(Box<str>, T)>, _> = HashMap::default();
+        let mut groups = Groups::<T>::default();
         for (word, value) in words {
             let [_, pair] = heads(word.chars());
             if pair != 0 {

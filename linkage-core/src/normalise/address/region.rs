@@ -66,6 +66,11 @@ impl Place {
         self.code == 0
     }
 
+    /// Whether the place exists today; true where nothing is known.
+    pub(in crate::normalise) fn is_current(self) -> bool {
+        self.is_unknown() || pack::region(self.code).is_some_and(|region| region.current)
+    }
+
     /// Code of the province, two digits.
     pub(in crate::normalise) fn province(self) -> Option<u32> {
         (self.code != 0).then_some(self.code / 10_000)
@@ -79,12 +84,12 @@ impl Place {
             return Some(province * 100 + 1);
         }
         let city = self.code / 100;
-        (city % 100 != 0 && pack::region(city * 100).is_some()).then_some(city)
+        (!city.is_multiple_of(100) && pack::region(city * 100).is_some()).then_some(city)
     }
 
     /// Code of the district, six digits.
     pub(in crate::normalise) fn district(self) -> Option<u32> {
-        (self.code % 100 != 0).then_some(self.code)
+        (!self.code.is_multiple_of(100)).then_some(self.code)
     }
 
     /// Whether `code` lies within this place and is smaller.
@@ -114,7 +119,7 @@ impl Place {
         let start = out.len();
         self.write_names(out);
         let province = pack::region(self.code / 10_000 * 10_000);
-        let local = self.code % 10_000 != 0
+        let local = !self.code.is_multiple_of(10_000)
             && self
                 .province()
                 .is_some_and(|code| !MUNICIPALITIES.contains(&code));
@@ -193,9 +198,9 @@ pub(in crate::normalise) fn choose(
 
 /// Provinces, cities, districts; those that exist, then those that did; full names, then short ones.
 fn rank(candidate: &Candidate) -> u8 {
-    let level = if candidate.listed % 10_000 == 0 {
+    let level = if candidate.listed.is_multiple_of(10_000) {
         0
-    } else if candidate.listed % 100 == 0 {
+    } else if candidate.listed.is_multiple_of(100) {
         1
     } else {
         2

@@ -60,6 +60,11 @@ const ENDINGS: [(&str, Mark); 35] = [
     ("卡", Mark::Room),
 ];
 
+/// The first characters of the endings.
+const ENDING_HEADS: [char; 14] = [
+    '号', '栋', '幢', '座', '单', '梯', '楼', '层', '商', '铺', '档', '房', '室', '卡',
+];
+
 /// Words for the ground floor. In Guangdong 首层 is the first floor.
 const GROUND_FLOOR: [&str; 3] = ["首层", "首楼", "底层"];
 
@@ -83,6 +88,9 @@ pub(super) struct Tail {
     pub(super) road: Zeroizing<String>,
     /// Numbers with their marks, in order.
     pub(super) numbers: Vec<Zeroizing<String>>,
+    /// Whether the canonical text may be read otherwise: other scripts, lists, or words that
+    /// belong to numbers stand where canonical digits may run into them.
+    pub(super) unsettled: bool,
     last: Option<Mark>,
     house_seen: bool,
     building_seen: bool,
@@ -100,7 +108,7 @@ struct Found<'a> {
 /// Reads the rest of an address without punctuation.
 pub(super) fn parse(plain: &str) -> Tail {
     let mut tail = Tail::default();
-    tail.text.reserve(plain.len() + 16);
+    tail.text.reserve(plain.len() + 8);
     let mut rest = plain;
     while let Some(first) = rest.chars().next() {
         let number = may_start_number(first).then(|| number(rest)).flatten();
@@ -118,6 +126,8 @@ pub(super) fn parse(plain: &str) -> Tail {
 impl Tail {
     /// Adds a number; false if it is part of a name.
     fn take(&mut self, found: &Found<'_>) -> bool {
+        self.unsettled |= found.values.iter().any(|value| value.contains('-'));
+        self.unsettled |= found.values.len() > 1;
         if let Some(mark) = found.mark {
             for value in &found.values {
                 self.add(mark, value);
@@ -192,6 +202,8 @@ impl Tail {
         let end = text_end(text);
         let (piece, rest) = text.split_at_checked(end).unwrap_or((text, ""));
         let start = self.text.len();
+        self.unsettled |= piece.contains(|c: char| !super::is_han(c) || is_number_word(c))
+            || self.last.is_some() && piece.starts_with(ENDING_HEADS);
         match road_number(piece, rest) {
             Some(number) => numeral::write(number, &mut self.text),
             None => self
@@ -322,9 +334,14 @@ fn counted(text: &str, bare: bool) -> Option<Found<'_>> {
     let letters = !values
         .iter()
         .any(|value| value.bytes().any(|c| c.is_ascii_digit()));
-    let ending = ENDINGS
-        .iter()
-        .find_map(|(ending, mark)| Some((rest.strip_prefix(ending)?, *mark)));
+    let ending = rest
+        .starts_with(ENDING_HEADS)
+        .then(|| {
+            ENDINGS
+                .iter()
+                .find_map(|(ending, mark)| Some((rest.strip_prefix(ending)?, *mark)))
+        })
+        .flatten();
     let (rest, mut mark) = match ending {
         Some((rest, mark)) => (rest, Some(mark)),
         None => (rest, None),

@@ -1,6 +1,8 @@
 //! The parts of a company name: region, brand, trade, form, branch, in this order (Provisions on
 //! the Administration of Enterprise Name Registration, article 6).
 
+use std::cell::OnceCell;
+
 use super::branch;
 use super::tables::{BRAND_LIKE, FORMS, Form, PLACES, TOWNS, TRADES};
 use crate::normalise::address::region::{self, Named, Place, REGIONS};
@@ -155,16 +157,18 @@ impl<'a> Front<'a> {
             if units(behind) < BRAND_MIN {
                 continue;
             }
-            let mut district_fits = None;
-            let mut fits =
-                || *district_fits.get_or_insert_with(|| brand_units(behind, shop) >= BRAND_MIN);
             let unscoped = self.place.is_unknown();
             let short_allowed = !full && !behind.starts_with("大学");
-            let districts = short_allowed
-                && fits()
-                && !(unscoped && BRAND_LIKE.split_whitespace().any(|word| word == name));
+            let district_fits = OnceCell::new();
             let named = region::choose(candidates, self.place, |candidate| {
-                !candidate.short || short_allowed && (candidate.listed % 100 == 0 || districts)
+                let district = candidate.listed % 100 != 0;
+                !candidate.short
+                    || short_allowed
+                        && (!district
+                            || *district_fits.get_or_init(|| {
+                                brand_units(behind, shop) >= BRAND_MIN
+                                    && !(unscoped && BRAND_LIKE.contains(name))
+                            }))
             });
             match named {
                 Named::Region(candidate) => self.place = Place::new(candidate.code),

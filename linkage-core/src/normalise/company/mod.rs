@@ -16,7 +16,7 @@ mod grammar;
 mod plain;
 mod reading;
 mod suffix;
-mod tables;
+pub(crate) mod tables;
 mod western;
 
 use zeroize::Zeroizing;
@@ -26,8 +26,6 @@ use super::Parsed;
 use super::address::add_place;
 use super::address::region::{self, Place};
 use crate::record::{Component, FieldState, Finding, NormalValue};
-
-pub(crate) use self::tables::tables;
 
 /// Times that a name is read at most until its canonical form stays the same. Two readings suffice
 /// for names that mean something.
@@ -49,29 +47,39 @@ pub(super) fn parse(clean: &str) -> Parsed {
     } else {
         FieldState::Valid
     };
-    let mut whole = canonical(&grammar::parts(&plain.text, plain.inner));
-    for _ in 1..READS_MAX {
-        let again = canonical(&grammar::parts(&whole, Place::default()));
+    let parts = grammar::parts(&plain.text, plain.inner);
+    let mut whole = canonical(&parts);
+    if *whole == *plain.text {
+        return (Some(value(&whole, &parts)), state);
+    }
+    for _ in 2..READS_MAX {
+        let parts = grammar::parts(&whole, Place::default());
+        let again = canonical(&parts);
         if *again == *whole {
-            break;
+            return (Some(value(&whole, &parts)), state);
         }
         whole = again;
     }
-    (Some(value(whole)), state)
+    let parts = grammar::parts(&whole, Place::default());
+    (Some(value(&whole, &parts)), state)
 }
 
 /// The value of a canonical name.
-fn value(whole: Zeroizing<String>) -> NormalValue {
-    let mut value = NormalValue::text(whole.clone());
-    let parts = grammar::parts(&whole, Place::default());
+fn value(whole: &str, parts: &Parts<'_>) -> NormalValue {
     let owned = |text: &str| Zeroizing::new(text.to_owned());
-    let mut named = Zeroizing::new(String::with_capacity(parts.brand.len() + parts.trade.len()));
-    named.push_str(parts.brand);
-    named.push_str(parts.trade);
+    let brand = reading::pinyin(parts.brand);
+    let trade = reading::pinyin(parts.trade);
+    let mut pinyin = Zeroizing::new(String::with_capacity(brand.len() + trade.len() + 1));
+    pinyin.push_str(&brand);
+    if !trade.is_empty() {
+        pinyin.push(' ');
+        pinyin.push_str(&trade);
+    }
+    let mut value = NormalValue::text(owned(whole));
     add_place(&mut value, parts.place);
     value.add(Component::Brand, owned(parts.brand));
-    value.add(Component::BrandPinyin, reading::pinyin(parts.brand));
-    value.add(Component::Pinyin, reading::pinyin(&named));
+    value.add(Component::BrandPinyin, brand);
+    value.add(Component::Pinyin, pinyin);
     value.add(Component::Trade, owned(parts.trade));
     value.add(
         Component::Form,

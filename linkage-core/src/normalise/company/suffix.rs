@@ -1,19 +1,16 @@
 //! Words of a dictionary at the end of a text.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use crate::normalise::address::prefix::Mixer;
+use crate::normalise::address::prefix::Groups;
 
 /// A dictionary that finds its words at the end of a text, grouped by their last two characters.
 pub(super) struct Suffixes<T> {
-    groups: HashMap<u64, Vec<(Box<str>, T)>, BuildHasherDefault<Mixer>>,
+    groups: Groups<T>,
 }
 
 impl<T> Suffixes<T> {
     /// The dictionary of `words`. Empty words are left out.
     pub(super) fn new(words: impl IntoIterator<Item = (String, T)>) -> Self {
-        let mut groups: HashMap<u64, Vec<(Box<str>, T)>, _> = HashMap::default();
+        let mut groups = Groups::<T>::default();
         for (word, value) in words {
             let [_, pair] = tails(&word);
             if pair != 0 {

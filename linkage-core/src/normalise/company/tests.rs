@@ -17,22 +17,23 @@ fn whole(raw: &str) -> String {
     parse(&text::clean(raw)).0.unwrap().whole().to_owned()
 }
 
-/// Share of the labelled names of one set whose brand is found exactly, and the others.
-fn brands(set: &str) -> (f64, String) {
+/// Share of the labelled names of one set (of all sets if empty) with the right component, which
+/// the table has in `column`, and the others.
+fn share(set: &str, component: Component, column: usize) -> (f64, String) {
     let mut right = 0;
     let mut all = 0;
     let mut wrong = String::new();
     for line in LABELLED.lines().filter(|line| !line.starts_with('#')) {
         let cells: Vec<&str> = line.split('\t').collect();
-        if cells[0] != set {
+        if !set.is_empty() && cells[0] != set {
             continue;
         }
-        let brand = first(cells[1], Component::Brand);
+        let found = first(cells[1], component);
         all += 1;
-        if brand == cells[3] {
+        if found == cells[column] {
             right += 1;
         } else {
-            writeln!(wrong, "{}: {brand}, not {}", cells[1], cells[3]).unwrap();
+            writeln!(wrong, "{}: {found}, not {}", cells[1], cells[column]).unwrap();
         }
     }
     assert!(all >= 100);
@@ -41,14 +42,22 @@ fn brands(set: &str) -> (f64, String) {
 
 #[test]
 fn brands_of_the_names_used_for_tuning() {
-    let (share, wrong) = brands("tuning");
+    let (share, wrong) = share("tuning", Component::Brand, 3);
     assert!(share >= 0.95, "{share}\n{wrong}");
 }
 
 #[test]
 fn brands_of_the_names_held_back() {
-    let (share, wrong) = brands("held-back");
+    let (share, wrong) = share("held-back", Component::Brand, 3);
     assert!(share >= 0.95, "{share}\n{wrong}");
+}
+
+#[test]
+fn forms_and_branches() {
+    for (component, column) in [(Component::Form, 5), (Component::Branch, 6)] {
+        let (share, wrong) = share("", component, column);
+        assert!(share >= 0.97, "{share}\n{wrong}");
+    }
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn latin_names_are_words() {
 
 #[test]
 fn the_dictionaries_are_sorted_and_without_doubles() {
-    let [forms, trades, towns] = tables();
+    let [forms, trades, towns] = tables::tables();
     let words: Vec<&str> = trades
         .lines()
         .filter(|line| !line.starts_with('#'))

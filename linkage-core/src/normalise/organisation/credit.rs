@@ -3,10 +3,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{is_region, nine, tax, value};
+use super::{is_region, nine, tax};
 use crate::normalise::Parsed;
 use crate::pack;
-use crate::record::{Component, FieldState, Finding};
+use crate::record::{Component, FieldState, Finding, NormalValue};
 
 /// The characters in order of their value; no I, O, S, V, Z.
 const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
@@ -27,16 +27,14 @@ const NATIONWIDE: u32 = 100_000;
 /// A resident number, which was the tax number of a sole trader, is no credit code and is handed
 /// to [`tax`].
 pub(super) fn parse(code: Zeroizing<String>) -> Parsed {
-    let resident = tax::is_resident_number(&code);
     if check_holds(&code) {
-        let known = region_finding(&code).is_none();
-        return if resident && !known {
+        return if region_finding(&code).is_some() && tax::is_resident_number(&code) {
             tax::parse(code)
         } else {
             valued(code, FieldState::Valid)
         };
     }
-    if resident {
+    if tax::is_resident_number(&code) {
         return tax::parse(code);
     }
     let repaired = without_look_alikes(&code);
@@ -74,12 +72,10 @@ fn valued(code: Zeroizing<String>, state: FieldState) -> Parsed {
     } else {
         state
     };
-    let credit = code.clone();
-    let components = [
-        (Component::CreditCode, credit.as_str()),
-        (Component::OrganisationCode, organisation.as_str()),
-    ];
-    (Some(value(code, &components)), state)
+    let mut value = NormalValue::text(code.clone());
+    value.add(Component::CreditCode, code);
+    value.add(Component::OrganisationCode, organisation);
+    (Some(value), state)
 }
 
 /// What is odd about the region: codes are never reissued when a region is abolished, so every code

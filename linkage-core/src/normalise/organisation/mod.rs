@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::{Parsed, placeholder};
 use crate::pack;
-use crate::record::{Component, FieldState, Finding, NormalValue};
+use crate::record::{FieldState, Finding};
 
 /// Longest code in characters: a resident number with two digits behind it.
 const LENGTH_MAX: usize = 20;
@@ -74,7 +74,7 @@ struct Plain {
 
 /// Takes away separators, a label in front (`信用代码:`) and remarks in Han characters.
 fn plain(clean: &str) -> Result<Plain, Finding> {
-    let mut code = Zeroizing::new(String::with_capacity(LENGTH_MAX + 4));
+    let mut code = Zeroizing::new(String::with_capacity(LENGTH_MAX + 1));
     let mut repair = None;
     let mut remark = false;
     let mut exponent = false;
@@ -123,15 +123,6 @@ fn latin(c: char) -> char {
 /// missing from most code lists.
 fn is_region(code: u32) -> bool {
     pack::region(code).is_some() || code % 100 == 1 && pack::region(code - 1).is_some()
-}
-
-/// A usable value with components.
-fn value(whole: Zeroizing<String>, components: &[(Component, &str)]) -> NormalValue {
-    let mut value = NormalValue::text(whole);
-    for (component, text) in components {
-        value.add(*component, Zeroizing::new((*text).to_owned()));
-    }
-    value
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::value;
 use crate::normalise::Parsed;
-use crate::record::{Component, FieldState, Finding};
+use crate::record::{Component, FieldState, Finding, NormalValue};
 
 /// Weights of the eight characters (GB 11714-1997).
 const WEIGHTS: [u32; 8] = [3, 7, 9, 10, 5, 8, 4, 2];
@@ -17,8 +16,8 @@ pub(super) fn parse(code: Zeroizing<String>) -> Parsed {
     if !check_holds(&code) {
         return (None, FieldState::Invalid(Finding::BadCheck));
     }
-    let nine = code.clone();
-    let value = value(code, &[(Component::OrganisationCode, &nine)]);
+    let mut value = NormalValue::text(code.clone());
+    value.add(Component::OrganisationCode, code);
     (Some(value), FieldState::Valid)
 }
 

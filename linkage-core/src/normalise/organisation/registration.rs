@@ -3,9 +3,8 @@
 
 use zeroize::Zeroizing;
 
-use super::value;
 use crate::normalise::Parsed;
-use crate::record::{Component, FieldState, Finding};
+use crate::record::{Component, FieldState, Finding, NormalValue};
 
 /// Whether a code is 15 digits with the right check digit (ISO 7064 MOD 11,10).
 pub(super) fn check_holds(code: &str) -> bool {
@@ -28,8 +27,8 @@ pub(super) fn check_holds(code: &str) -> bool {
 
 /// The value of a registration number.
 pub(super) fn valued(code: Zeroizing<String>) -> Parsed {
-    let number = code.clone();
-    let value = value(code, &[(Component::RegistrationNumber, &number)]);
+    let mut value = NormalValue::text(code.clone());
+    value.add(Component::RegistrationNumber, code);
     (Some(value), FieldState::Valid)
 }
 

@@ -15,7 +15,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{is_region, nine, value};
+use super::{is_region, nine};
 use crate::normalise::Parsed;
 use crate::record::{Component, FieldState, Finding, NormalValue};
 
@@ -32,7 +32,8 @@ pub(super) fn parse(code: Zeroizing<String>) -> Parsed {
         if nine::is_private(&nine) {
             return (None, FieldState::Invalid(Finding::PrivateUse));
         }
-        let value = value(code, &[(Component::OrganisationCode, &nine)]);
+        let mut value = NormalValue::text(code);
+        value.add(Component::OrganisationCode, nine);
         return (Some(value), FieldState::Valid);
     }
     let opaque = match code.len() {

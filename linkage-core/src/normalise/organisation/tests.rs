@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::normalise::text;
+use crate::record::Component;
 
 fn read(raw: &str) -> (Option<String>, FieldState) {
     let (value, state) = parse(&text::clean(raw));
@@ -91,7 +92,7 @@ fn with_check(body: &str) -> String {
     "0123456789ABCDEFGHJKLMNPQRTUWXY"
         .chars()
         .map(|check| format!("{body}{check}"))
-        .filter(|code| {
+        .find(|code| {
             let value = |c| "0123456789ABCDEFGHJKLMNPQRTUWXY".find(c).unwrap();
             let sum: usize = code
                 .chars()
@@ -103,9 +104,8 @@ fn with_check(body: &str) -> String {
                         ][i]
                 })
                 .sum();
-            sum % 31 == 0
+            sum.is_multiple_of(31)
         })
-        .next()
         .unwrap()
 }
 
