@@ -29,7 +29,8 @@ TONES = dict.fromkeys(map(ord, "\u0300\u0301\u0304\u030c"))
 def is_han(char):
     """Whether a character is an ideograph of the unified or compatibility blocks."""
     code = ord(char)
-    return 0x3400 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x323AF or char == "〇"
+    blocks = ((0x3007, 0x3007), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+    return any(first <= code <= last for first, last in blocks)
 
 
 def is_gb2312(char):
@@ -107,11 +108,15 @@ def _phrase_counts(phrases):
 def readings(fold):
     """Folded character -> up to four toneless readings, the commonest of today first.
 
-    pypinyin puts the common reading first but lists archaic ones too. A further reading counts as
-    modern when at least two phrases and one in fifty of the character's phrases use it.
+    pypinyin puts the common reading first, with the exceptions of a list, but has archaic ones too.
+    A further reading counts as modern when one in fifty of the character's phrases uses it, or when
+    a surname is read so.
     """
     chars, phrases = sources.pinyin()
     counts = _phrase_counts(phrases)
+    default = dict(line.split() for line in sources.lines("reading-default.txt"))
+    listed = (line.split() for line in sources.lines("surname-readings.txt"))
+    named = {entry[0]: entry[1] for entry in listed if len(entry) == 2}
     table = {}
     for char, marked in chars.items():
         if char in fold or not is_han(char):
@@ -120,9 +125,12 @@ def readings(fold):
         if not plain:
             continue
         seen = counts[char]
-        least = max(2, sum(seen.values()) / 50)
-        modern = sorted((r for r in plain[1:] if seen[r] >= least), key=lambda r: -seen[r])
-        table[char] = [plain[0], *modern[:3]]
+        assert default.get(char, plain[0]) in plain, f"{char} is not read {default[char]}"
+        first = default.get(char, plain[0])
+        modern = [r for r in plain if seen[r] > sum(seen.values()) / 50]
+        modern.sort(key=lambda reading: -seen[reading])
+        surname = [named[char]] if char in named else []
+        table[char] = list(dict.fromkeys([first, *surname, *modern]))[:4]
     return table
 
 

