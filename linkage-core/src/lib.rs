@@ -6,6 +6,7 @@
 //! |---|---|---|---|---|
 //! | agree | [`schema`], [`project`], [`keys`] | purpose, schema -> signed manifest, project key | all owners | fields, rules, thresholds |
 //! | read | [`record`] | source row -> [`record::RawRecord`] | owner | nothing leaves |
+//! | look up | [`pack`] | reference tables, the same for all owners | everyone | nothing |
 //! | normalise | [`normalise`] | -> [`record::NormalRecord`] and a counts-only report | owner | nothing leaves |
 //! | encode | [`encode`] | -> [`encode::EncodedRecord`]: token, link keys, block keys | owner | to the matcher only |
 //! | candidates | [`candidates`] | link keys, block keys -> pairs | matcher | block sizes to the matcher |
@@ -24,7 +25,6 @@
 pub mod ids;
 pub mod schema;
 
-pub mod pack;
 pub mod project;
 
 pub mod keys;

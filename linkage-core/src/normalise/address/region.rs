@@ -275,7 +275,7 @@ fn today(region: &pack::Region, namesakes: &Namesakes) -> u32 {
     // Chains are short; the bound guards against a circle in the table.
     for _ in 0..8 {
         match pack::region(code) {
-            Some(known) if !known.current => match known.successors.as_slice() {
+            Some(known) if !known.current => match known.successors {
                 [next] => code = *next,
                 [] => {
                     let namesake = short_name(known.name)
