@@ -86,7 +86,7 @@ struct Case {
 }
 
 fn cases(scratch: &Path) -> [Case; 2] {
-    let schema = fs::read_to_string(repository_file("node/schemas/febrl.toml")).unwrap();
+    let schema = fs::read_to_string(repository_file("node/schemas/person-latin.toml")).unwrap();
     let generated = scratch.join("generated.csv");
     let settings = Settings::for_records(SEED, GENERATED_RECORDS).unwrap();
     let settings = settings.with_errors(ErrorLevel::Dirty);

@@ -272,6 +272,8 @@ pub enum Finding {
     SexDiffersFromNumber,
     /// The field has no value of its own; it is taken from the record's resident number.
     TakenFromNumber,
+    /// The organisation code differs from the one inside the record's credit code.
+    CodeDiffersFromNumber,
     /// Characters of the value cannot be read.
     Unreadable,
     /// A landline where a mobile number is expected.

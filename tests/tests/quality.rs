@@ -35,7 +35,7 @@ fn root() -> PathBuf {
 }
 
 fn schema() -> Result<Schema> {
-    let text = std::fs::read_to_string(root().join("node/schemas/febrl.toml"))?;
+    let text = std::fs::read_to_string(root().join("node/schemas/person-latin.toml"))?;
     Ok(Schema::parse(&text)?)
 }
 

@@ -1,11 +1,14 @@
-//! What a resident number says of its holder, for fields that the source leaves empty, and what
-//! fields of one record say against each other.
+//! What a resident number says of its holder and a credit code of its organisation, for fields that
+//! the source leaves empty, and what fields of one record say against each other.
+
+use zeroize::Zeroizing;
 
 use super::{Parsed, document, sex};
-use crate::record::{FieldState, Finding, NormalValue};
+use crate::record::{Component, FieldState, Finding, NormalValue};
 use crate::schema::{Field, Kind, Schema};
 
-/// A date or sex, and the document field whose resident number supplies it.
+/// A date or sex, and the document field whose resident number supplies it; or an organisation code,
+/// and the field whose credit code has it inside.
 struct Rule {
     field: usize,
     document: usize,
@@ -53,6 +56,13 @@ impl Derivation {
             let number = values
                 .get(rule.document)
                 .and_then(|(value, _)| value.as_ref());
+            if rule.kind == Kind::OrganisationCode {
+                let inside = number.and_then(organisation_code);
+                if let Some((slot, inside)) = values.get_mut(rule.field).zip(inside) {
+                    supply(slot, inside, Finding::CodeDiffersFromNumber);
+                }
+                continue;
+            }
             let Some(holder) = number.and_then(|value| document::resident(value.whole())) else {
                 continue;
             };
@@ -88,6 +98,14 @@ impl Derivation {
             }
         }
     }
+}
+
+/// The organisation code inside a credit code, as a value of its own.
+fn organisation_code(number: &NormalValue) -> Option<NormalValue> {
+    let code = number.first(Component::OrganisationCode)?;
+    let mut value = NormalValue::text(Zeroizing::new(code.to_owned()));
+    value.add(Component::OrganisationCode, Zeroizing::new(code.to_owned()));
+    Some(value)
 }
 
 /// Fills an empty slot with the number's value. A slot with another value keeps it, flagged: the

@@ -138,12 +138,21 @@ fn fields(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
 fn source(check: &Checker<'_>, schema: &Schema, field: &Field) -> Result<(), Error> {
     let name = &field.name;
     if let Some(from) = &field.derived_from {
-        check.require(matches!(field.kind, Kind::Date | Kind::Sex), name, || {
-            format!("field \"{name}\": only a date or a sex can be taken from a document's number")
-        })?;
-        let document = |other: &&Field| other.name == *from && other.kind == Kind::Document;
-        check.require(schema.fields.iter().any(|f| document(&f)), from, || {
-            format!("field \"{name}\": from = \"{from}\" names no field of kind = \"document\"")
+        let wanted = match field.kind {
+            Kind::Date | Kind::Sex => Some((Kind::Document, "document")),
+            Kind::OrganisationCode => Some((Kind::OrganisationCode, "organisation-code")),
+            _ => None,
+        };
+        let Some((wanted, word)) = wanted else {
+            let message = format!(
+                "field \"{name}\": only a date, a sex or an organisation code can be taken from a \
+                 number"
+            );
+            return Err(check.refuse(name, message));
+        };
+        let source = |other: &Field| other.name == *from && other.kind == wanted && from != name;
+        check.require(schema.fields.iter().any(source), from, || {
+            format!("field \"{name}\": from = \"{from}\" names no other field of kind = \"{word}\"")
         })?;
     }
     let dated = field.two_digit_years_to.is_some() || field.calendar != Calendar::Gregorian;

@@ -22,7 +22,8 @@ pub struct Field {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub map: BTreeMap<String, String>,
     /// For a date or a sex: the `document` field whose valid resident number supplies the value
-    /// where the field itself has none, and which a value is checked against.
+    /// where the field itself has none, and which a value is checked against. For an organisation
+    /// code: the field whose credit code has it inside.
     #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
     pub derived_from: Option<String>,
     /// For a date: last year that a two-digit year may mean, such as 2026 (then `27` is 1927).

@@ -62,7 +62,7 @@ impl TemplateName {
     fn text(self) -> &'static str {
         match self {
             Self::PersonCn => include_str!("../../schemas/person-cn.toml"),
-            Self::PersonLatin => include_str!("../../schemas/febrl.toml"),
+            Self::PersonLatin => include_str!("../../schemas/person-latin.toml"),
         }
     }
 }

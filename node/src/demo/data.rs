@@ -15,7 +15,7 @@ use linkage_generator::{Department, ErrorLevel, Settings};
 use super::{Error, Narrator, party};
 
 const DEPARTMENTS_SCHEMA: &str = include_str!("../../schemas/person-cn.toml");
-const FEBRL_SCHEMA: &str = include_str!("../../schemas/febrl.toml");
+const FEBRL_SCHEMA: &str = include_str!("../../schemas/person-latin.toml");
 const FEBRL_A: &str = include_str!("../../../tests/data/febrl4/dataset4a.csv");
 const FEBRL_B: &str = include_str!("../../../tests/data/febrl4/dataset4b.csv");
 
