@@ -1,7 +1,5 @@
 //! Records to Bloom filters: which positions a record's features set.
 
-use zeroize::Zeroizing;
-
 use super::cache::{Cache, Namer};
 use super::feature::Features;
 use super::suite::Mac;
@@ -32,9 +30,6 @@ const RAISE_MAX: f64 = 1.5;
 pub(super) const FILL_MIN: f64 = 0.35;
 /// See [`FILL_MIN`].
 pub(super) const FILL_MAX: f64 = 0.55;
-
-/// Bytes of a key's message for which room is made at once; longer ones are rare.
-const TAG_BYTES_USUAL: usize = 1024;
 
 /// What a field's features are hashed with, and where they go.
 struct Source<'a> {
@@ -72,12 +67,11 @@ struct Set {
     each: u32,
 }
 
-/// What a thread uses again from record to record: the cache, and room to work in.
+/// What a thread uses again from record to record: the cache, and room for features.
 pub(super) struct Workspace {
     cache: Cache,
     features: Features,
     sets: Vec<Set>,
-    tags: Zeroizing<Vec<u8>>,
 }
 
 impl Workspace {
@@ -86,13 +80,7 @@ impl Workspace {
             cache: Cache::new(),
             features: Features::default(),
             sets: Vec::new(),
-            tags: Zeroizing::new(Vec::with_capacity(TAG_BYTES_USUAL)),
         }
-    }
-
-    /// Room for the message of one key.
-    pub(super) fn tag_buffer(&mut self) -> &mut Zeroizing<Vec<u8>> {
-        &mut self.tags
     }
 }
 
@@ -139,7 +127,6 @@ impl<'a> Filters<'a> {
             cache,
             features,
             sets,
-            ..
         } = workspace;
         self.extract(record, features, sets);
         let mut content = Content::default();
@@ -165,7 +152,7 @@ impl<'a> Filters<'a> {
             };
             for index in set.features.clone() {
                 if let Some(feature) = features.get(index) {
-                    cache.set(feature, &source.mac, each, target);
+                    cache.set(&feature, &source.mac, each, target);
                     content.insertions += each;
                 }
             }

@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use self::diffusion::{Diffusion, LANES};
 use self::filter::{Content, FILL_MAX, FILL_MIN, Filters, Workspace};
-use self::tag::{FrequencyTagger, Tagger};
+use self::tag::{FrequencyTagger, Room, Tagger};
 use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
 use crate::schema::Schema;
@@ -107,13 +107,13 @@ pub struct Encoder<'a> {
     tags: Tagger<'a>,
     frequencies: FrequencyTagger,
     /// One for every thread of the pool: a thread keeps its cache from batch to batch.
-    workspaces: Vec<Mutex<Workspace>>,
+    workspaces: Vec<Mutex<(Workspace, Room)>>,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder; derives one subkey per field and rule, and the diffusion matrix.
     pub fn new(schema: &'a Schema, key: &ProjectKey) -> Self {
-        let workspace = |_| Mutex::new(Workspace::new());
+        let workspace = |_| Mutex::new((Workspace::new(), Room::new()));
         Self {
             schema,
             filters: Filters::new(schema, key),
@@ -156,17 +156,18 @@ impl<'a> Encoder<'a> {
             return vec![];
         };
         // A workspace is valid whatever a panicking thread left in it.
-        let mut workspace = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locked = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (workspace, room) = &mut *locked;
         let words = self.filters.words();
         let mut filters = vec![0; words * records.len()];
         let mut encoded = Vec::with_capacity(records.len());
         for (record, filter) in records.iter().zip(filters.chunks_exact_mut(words.max(1))) {
-            let content = self.filters.fill(record, &mut workspace, filter);
+            let content = self.filters.fill(record, workspace, filter);
             let refusal = self.refusal(content, filter);
             if refusal.is_some() {
                 filter.fill(0);
             }
-            let tags = workspace.tag_buffer();
+            let tags = self.tags.tags(record, room);
             encoded.push(EncodedRecord {
                 token: if self.diffusion.is_some() {
                     Token::empty(self.schema.token_bits() as usize / 64)
@@ -176,8 +177,8 @@ impl<'a> Encoder<'a> {
                     }
                 },
                 refusal,
-                link_keys: self.tags.link_keys(record, tags),
-                block_keys: self.tags.block_keys(record, tags),
+                link_keys: tags.link_keys,
+                block_keys: tags.block_keys,
                 classes: self.frequencies.classes(record),
             });
         }
