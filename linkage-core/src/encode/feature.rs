@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::cache::Namer;
 use super::pinyin;
+use crate::pack;
 use crate::record::{Day, NormalValue, WILDCARD};
 use crate::schema::{Feature, FeatureKind};
 
@@ -108,11 +109,11 @@ impl Features {
         for text in value.texts(feature.part) {
             match feature.kind {
                 FeatureKind::QGram => {
-                    self.padded(&[text], q - 1);
+                    self.padded([text], q - 1);
                     self.grams(b'q', q, false, namer);
                 }
                 FeatureKind::PositionalQGram => {
-                    self.padded(&[text], q - 1);
+                    self.padded([text], q - 1);
                     self.grams(b'p', q, true, namer);
                 }
                 FeatureKind::PinyinBigram => {
@@ -251,7 +252,7 @@ impl Features {
     /// Each digit of each character's four-corner code with its corner and the character's place.
     fn corners(&mut self, text: &str, namer: &Namer) {
         for (place, c) in text.chars().enumerate() {
-            let Some(code) = four_corner(c) else {
+            let Some(code) = pack::four_corner(c) else {
                 continue;
             };
             let place = u8::try_from(place).unwrap_or(u8::MAX);
@@ -328,11 +329,6 @@ pub(super) fn holds_wildcard(text: &[u8]) -> bool {
     let wildcard = WILDCARD.encode_utf8(&mut wildcard).as_bytes();
     wildcard.first().is_some_and(|first| text.contains(first))
         && text.windows(wildcard.len()).any(|run| run == wildcard)
-}
-
-/// Four-corner code of a character.
-fn four_corner(_: char) -> Option<[u8; 5]> {
-    None
 }
 
 /// A decimal number in units of 10^-6; further decimals are cut off. `None` for what is no number

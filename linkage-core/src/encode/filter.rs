@@ -50,15 +50,6 @@ pub(super) struct Filters<'a> {
     raised: bool,
 }
 
-/// What was written into a filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Content {
-    /// Distinct features.
-    pub(super) features: u32,
-    /// Positions asked for, repeats counted.
-    pub(super) insertions: u32,
-}
-
 /// One feature set of one record.
 struct Set {
     source: usize,
@@ -116,33 +107,40 @@ impl<'a> Filters<'a> {
     }
 
     /// Sets the positions of the record's features in `filter`, which has [`Filters::words`] words
-    /// and no bit.
+    /// and no bit; returns the number of distinct features.
     pub(super) fn fill(
         &self,
         record: &NormalRecord,
         workspace: &mut Workspace,
         filter: &mut [u64],
-    ) -> Content {
+    ) -> u32 {
         let Workspace {
             cache,
             features,
             sets,
         } = workspace;
         self.extract(record, features, sets);
-        let mut content = Content::default();
+        let (mut count, mut insertions) = (0, 0);
         for set in sets.iter() {
-            let count = u32::try_from(set.features.len()).unwrap_or(u32::MAX);
-            content.features = content.features.saturating_add(count);
-            content.insertions = content.insertions.saturating_add(count * set.each);
+            let features = u32::try_from(set.features.len()).unwrap_or(u32::MAX);
+            count += features;
+            insertions += features * set.each;
         }
         let factor = if self.raised {
-            raise(content.insertions, filter.len() * 64)
+            raise(insertions, filter.len() * 64)
         } else {
             1.0
         };
-        content.insertions = 0;
+        for set in sets.iter_mut() {
+            set.each = (f64::from(set.each) * factor).round() as u32;
+        }
+        let read = sets
+            .iter()
+            .flat_map(|set| set.features.clone().map(|index| (index, set.each)))
+            .filter_map(|(index, each)| Some(cache.touch(features.get(index)?.name, each)));
+        // Keeps the reads, whose result nobody needs.
+        std::hint::black_box(read.fold(0, |sum, name| sum ^ name));
         for set in sets.iter() {
-            let each = (f64::from(set.each) * factor).round() as u32;
             let Some((source, target)) = self
                 .sources
                 .get(set.source)
@@ -152,12 +150,11 @@ impl<'a> Filters<'a> {
             };
             for index in set.features.clone() {
                 if let Some(feature) = features.get(index) {
-                    cache.set(&feature, &source.mac, each, target);
-                    content.insertions += each;
+                    cache.set(&feature, &source.mac, set.each, target);
                 }
             }
         }
-        content
+        count
     }
 
     /// Cuts the record's features out and shares every weight among the features of its set.

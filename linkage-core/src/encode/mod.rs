@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::diffusion::{Diffusion, LANES};
-use self::filter::{Content, FILL_MAX, FILL_MIN, Filters, Workspace};
+use self::filter::{FILL_MAX, FILL_MIN, Filters, Workspace};
 use self::tag::{FrequencyTagger, Room, Tagger};
 use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
@@ -162,8 +162,8 @@ impl<'a> Encoder<'a> {
         let mut filters = vec![0; words * records.len()];
         let mut encoded = Vec::with_capacity(records.len());
         for (record, filter) in records.iter().zip(filters.chunks_exact_mut(words.max(1))) {
-            let content = self.filters.fill(record, workspace, filter);
-            let refusal = self.refusal(content, filter);
+            let features = self.filters.fill(record, workspace, filter);
+            let refusal = self.refusal(features, filter);
             if refusal.is_some() {
                 filter.fill(0);
             }
@@ -194,9 +194,9 @@ impl<'a> Encoder<'a> {
         encoded
     }
 
-    /// Why a record with this content and filter is given no token.
-    fn refusal(&self, content: Content, filter: &[u64]) -> Option<Refusal> {
-        if content.features < self.schema.token.features_min || content.features == 0 {
+    /// Why a record with so many features and this filter is given no token.
+    fn refusal(&self, features: u32, filter: &[u64]) -> Option<Refusal> {
+        if features < self.schema.token.features_min.max(1) {
             return Some(Refusal::Thin);
         }
         self.diffusion.as_ref()?;
