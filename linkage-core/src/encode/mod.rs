@@ -15,8 +15,10 @@ mod batch;
 mod cache;
 mod diffusion;
 mod feature;
+mod fill;
 mod filter;
 mod pinyin;
+mod solver;
 mod suite;
 mod tag;
 
@@ -34,6 +36,8 @@ use crate::record::NormalRecord;
 use crate::schema::Schema;
 
 pub use batch::{Batch, BatchError, Header, LINK_KEY_BYTES, RowLayout};
+pub use fill::{FillStatistics, expected_fill};
+pub use solver::{Proposal, SAMPLE_MIN, SolverError, propose};
 
 /// What records are compared by: a filter, diffused or not, by profile.
 ///
@@ -162,7 +166,7 @@ impl<'a> Encoder<'a> {
         let mut filters = vec![0; words * records.len()];
         let mut encoded = Vec::with_capacity(records.len());
         for (record, filter) in records.iter().zip(filters.chunks_exact_mut(words.max(1))) {
-            let features = self.filters.fill(record, workspace, filter);
+            let features = self.filters.fill(|at| record.value(at), workspace, filter);
             let refusal = self.refusal(features, filter);
             if refusal.is_some() {
                 filter.fill(0);
@@ -192,6 +196,21 @@ impl<'a> Encoder<'a> {
             });
         }
         encoded
+    }
+
+    /// Fill of the record's filter, and why it would be given no token.
+    fn fill_of(&self, record: &NormalRecord) -> (f64, Option<Refusal>) {
+        let Some(workspace) = self.workspaces.first() else {
+            return (0.0, Some(Refusal::Thin));
+        };
+        let mut locked = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filter = vec![0_u64; self.filters.words()];
+        let features = self
+            .filters
+            .fill(|at| record.value(at), &mut locked.0, &mut filter);
+        let ones: u32 = filter.iter().map(|word| word.count_ones()).sum();
+        let fill = f64::from(ones) / (filter.len().max(1) * 64) as f64;
+        (fill, self.refusal(features, &filter))
     }
 
     /// Why a record with so many features and this filter is given no token.

@@ -300,23 +300,4 @@ fn soundex(text: &str) -> Option<Zeroizing<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::soundex;
-
-    #[test]
-    fn soundex_follows_the_archives_examples() {
-        // https://www.archives.gov/research/census/soundex
-        for (name, code) in [
-            ("Washington", "w252"),
-            ("Lee", "l000"),
-            ("Gutierrez", "g362"),
-            ("Pfister", "p236"),
-            ("Jackson", "j250"),
-            ("Tymczak", "t522"),
-            ("Ashcraft", "a261"),
-        ] {
-            assert_eq!(soundex(name).unwrap().as_str(), code, "{name}");
-        }
-        assert!(soundex("欧阳").is_none());
-    }
-}
+mod tests;
