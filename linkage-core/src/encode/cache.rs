@@ -8,17 +8,15 @@
 
 use siphasher::sip::SipHasher13;
 
+use super::feature::Item;
 use super::suite::Mac;
 use crate::keys::Subkey;
 
 /// Numbers in a tag.
 const BLOCK: usize = super::suite::TAG_BYTES / 2;
 
-/// Marks a number that rejection has dropped. Filters have at most 4096 bits.
-const REJECTED: u16 = u16::MAX;
-
 /// Slots of a cache, a power of two. The features that a population of names, dates and addresses
-/// keeps repeating number some ten thousands; 2^16 slots of 40 bytes are 2.5 MiB a thread.
+/// keeps repeating number some ten thousands; 2^16 slots of 64 bytes are 4 MiB a thread.
 const SLOTS_LOG2: u32 = 16;
 
 /// What names a field's features in a cache: SipHash-1-3 (Aumasson, Bernstein, INDOCRYPT 2012)
@@ -40,10 +38,19 @@ impl Namer {
     }
 }
 
-#[derive(Clone, Copy)]
+/// The positions that one tag gives; those that rejection has dropped are left out.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    positions: [u16; BLOCK],
+    found: u16,
+}
+
+/// A cache line of its own, so that a look-up waits for memory once.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
 struct Slot {
     name: u64,
-    block: [u16; BLOCK],
+    block: Block,
 }
 
 /// A direct-mapped cache: a feature has one slot, and the later comer takes it over. Memory is
@@ -60,95 +67,117 @@ impl Cache {
         Self { slots: Vec::new() }
     }
 
+    /// Reads the slots of a feature's first `count` positions. A record's features lie all over the
+    /// cache; read one after the other without using what is read, they are fetched from memory at
+    /// the same time, and [`Cache::set`] finds them near.
+    #[inline]
+    pub(super) fn touch(&self, name: u64, count: u32) -> u64 {
+        (0..count.div_ceil(BLOCK as u32)).fold(0, |sum, counter| {
+            let slot = self.slots.get(Self::slot(block_name(name, counter)));
+            sum ^ slot.map_or(0, |slot| slot.name)
+        })
+    }
+
+    #[inline]
+    fn slot(name: u64) -> usize {
+        (name >> (64 - SLOTS_LOG2)) as usize
+    }
+
     /// The slot's block for `name`, computed where the slot holds another.
     #[inline]
-    fn block(&mut self, name: u64, compute: impl FnOnce() -> [u16; BLOCK]) -> [u16; BLOCK] {
+    fn block(&mut self, name: u64, compute: impl FnOnce() -> Block) -> Block {
         if self.slots.is_empty() {
-            let empty = Slot {
-                name: 0,
-                block: [0; BLOCK],
-            };
-            self.slots = vec![empty; 1 << SLOTS_LOG2];
+            self.slots = vec![Slot::default(); 1 << SLOTS_LOG2];
         }
-        // Zero means empty.
-        let name = name.max(1);
-        let at = (name >> (64 - SLOTS_LOG2)) as usize;
-        match self.slots.get_mut(at) {
+        match self.slots.get_mut(Self::slot(name)) {
             Some(slot) if slot.name == name => slot.block,
             Some(slot) => {
-                *slot = Slot {
-                    name,
-                    block: compute(),
-                };
-                slot.block
+                let block = compute();
+                *slot = Slot { name, block };
+                block
             }
             None => compute(),
         }
     }
 
-    /// Sets the first `count` positions of `feature`, named `name`, in `filter`.
+    /// Sets the first `count` positions of `feature` in `filter`.
     #[inline]
-    pub(super) fn set(
-        &mut self,
-        (feature, name): (&[u8], u64),
-        mac: &Mac,
-        count: u32,
-        filter: &mut [u64],
-    ) {
-        let mut left = count;
+    pub(super) fn set(&mut self, feature: &Item<'_>, mac: &Mac, count: u32, filter: &mut [u64]) {
+        let mut left = count as usize;
         for counter in 0_u32.. {
-            // Odd, so that the blocks of a feature have different names; the golden ratio's
-            // digits, so that they fall into different slots.
-            let name = name.wrapping_add(u64::from(counter).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let block = self.block(name, || block(mac, feature, counter, filter.len() * 64));
-            for position in block {
-                if position == REJECTED {
-                    continue;
-                }
-                if left == 0 {
-                    return;
-                }
-                if let Some(word) = filter.get_mut(usize::from(position / 64)) {
-                    *word |= 1 << (position % 64);
-                }
-                left -= 1;
-            }
             if left == 0 {
                 return;
             }
+            let name = block_name(feature.name, counter);
+            let bits = filter.len() * 64;
+            let block = self.block(name, || Block::new(mac, feature, counter, bits));
+            let found = usize::from(block.found).min(left);
+            for position in block.positions.iter().take(found) {
+                if let Some(word) = filter.get_mut(usize::from(position / 64)) {
+                    *word |= 1 << (position % 64);
+                }
+            }
+            left -= found;
         }
     }
 }
 
-/// Positions from tag number `counter` of `feature`.
-fn block(mac: &Mac, feature: &[u8], counter: u32, bits: usize) -> [u16; BLOCK] {
-    let tag = mac.tag(&[&counter.to_be_bytes(), feature]);
-    let bits = u32::try_from(bits).unwrap_or(u32::MAX).max(1);
-    let fair = 65_536 / bits * bits;
-    let mut block = [REJECTED; BLOCK];
-    for (position, pair) in block.iter_mut().zip(tag.chunks_exact(2)) {
-        let &[high, low] = pair else { continue };
-        let number = u32::from(u16::from_be_bytes([high, low]));
-        if number < fair {
-            *position = u16::try_from(number % bits).unwrap_or(REJECTED);
+/// The name of a feature's block; never 0, which means an empty slot. The golden ratio's digits
+/// spread the blocks of a feature over the slots.
+#[inline]
+fn block_name(feature: u64, counter: u32) -> u64 {
+    let spread = u64::from(counter).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    feature.wrapping_add(spread).max(1)
+}
+
+impl Block {
+    /// Positions from tag number `counter` of `feature`.
+    fn new(mac: &Mac, feature: &Item<'_>, counter: u32, bits: usize) -> Self {
+        let tag = mac.tag(&[&counter.to_be_bytes(), feature.head(), feature.text()]);
+        let bits = u32::try_from(bits).unwrap_or(u32::MAX).max(1);
+        let fair = 65_536 / bits * bits;
+        let fair = tag
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|pair| u32::from(u16::from_be_bytes(*pair)))
+            .filter(|number| *number < fair);
+        let mut block = Self::default();
+        for (slot, number) in block.positions.iter_mut().zip(fair) {
+            *slot = u16::try_from(number % bits).unwrap_or(0);
+            block.found += 1;
         }
+        block
     }
-    block
 }
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::encode::feature::Features;
     use crate::keys::ProjectKey;
-    use crate::schema::Suite;
+    use crate::record::{Component, NormalValue};
+    use crate::schema::{Feature, FeatureKind, Suite};
 
     fn filter(cache: &mut Cache, item: u32, count: u32, words: usize) -> Vec<u64> {
         let key = ProjectKey::from_bytes([3; 32]);
         let mac = Mac::new(Suite::HmacSha256, &key.positions("f"));
         let namer = Namer::new(&key.cache("f"));
         let mut filter = vec![0; words];
-        let feature = item.to_be_bytes();
-        cache.set((&feature, namer.name(&feature)), &mac, count, &mut filter);
+        let feature = Feature {
+            kind: FeatureKind::Whole,
+            part: Component::Whole,
+            q: None,
+            distance: None,
+            resolution: None,
+            bits: 1,
+        };
+        let value = NormalValue::text(Zeroizing::new(item.to_string()));
+        let mut features = Features::default();
+        features.extract(&feature, &value, &namer);
+        cache.set(&features.get(0).unwrap(), &mac, count, &mut filter);
         filter
     }
 

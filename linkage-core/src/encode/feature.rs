@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::cache::Namer;
 use super::pinyin;
+use crate::pack;
 use crate::record::{Day, NormalValue, WILDCARD};
 use crate::schema::{Feature, FeatureKind};
 
@@ -20,12 +21,57 @@ const PAIRWISE_MAX: usize = 48;
 /// Decimals of a quantity that count; R6 of anonlink's clkhash calls it the precision.
 const DECIMALS: usize = 6;
 
-/// One feature: where its bytes lie, and its name in a cache.
+/// One feature: its label, its place in the text where that counts, and where its characters lie.
 #[derive(Clone, Copy)]
 struct Span {
     name: u64,
+    head: Head,
     start: usize,
     end: usize,
+}
+
+/// What stands before a feature's characters: the label, and for some kinds a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Head {
+    label: u8,
+    place: Option<u16>,
+}
+
+impl Head {
+    /// A number that differs between heads, to tell apart what has the same characters
+    /// (`SplitMix64`'s finaliser, a bijection: Steele, Lea, Flood, OOPSLA 2014).
+    fn mix(self) -> u64 {
+        let place = self.place.map_or(0, |place| u64::from(place) + 1);
+        let mut x = u64::from(self.label) << 32 | place;
+        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ x >> 31
+    }
+}
+
+/// A feature as it is hashed: label, place if it has one (big-endian), characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Item<'a> {
+    /// Name in a cache; equal for equal features.
+    pub(super) name: u64,
+    head: [u8; 3],
+    placed: bool,
+    text: &'a [u8],
+}
+
+impl Item<'_> {
+    /// What stands before the characters.
+    #[inline]
+    pub(super) fn head(&self) -> &[u8] {
+        let length = if self.placed { 3 } else { 1 };
+        self.head.get(..length).unwrap_or(&self.head)
+    }
+
+    /// The characters.
+    #[inline]
+    pub(super) fn text(&self) -> &[u8] {
+        self.text
+    }
 }
 
 /// The features of a record, in one buffer that is used again for the next record and wiped in the
@@ -36,8 +82,6 @@ pub(super) struct Features {
     spans: Vec<Span>,
     /// Starts of the characters of the text at hand, and its end.
     bounds: Vec<usize>,
-    /// Where the feature being written starts.
-    open: usize,
 }
 
 impl Features {
@@ -64,18 +108,26 @@ impl Features {
         }
         for text in value.texts(feature.part) {
             match feature.kind {
-                FeatureKind::QGram => self.grams(b"q", text, q, false, namer),
-                FeatureKind::PositionalQGram => self.grams(b"p", text, q, true, namer),
+                FeatureKind::QGram => {
+                    self.padded([text], q - 1);
+                    self.grams(b'q', q, false, namer);
+                }
+                FeatureKind::PositionalQGram => {
+                    self.padded([text], q - 1);
+                    self.grams(b'p', q, true, namer);
+                }
+                // Pads on both sides of each syllable: of names with one syllable mistaken (zh for
+                // z, -ang for -an, l for n), 92 % or more are then nearer than all but 1 in 10^4
+                // strangers; with a pad before only 80 %, after only 72 %, without 63 %.
                 FeatureKind::PinyinBigram => {
-                    for syllable in text.split(' ') {
-                        self.grams(b"b", syllable, 2, false, namer);
-                    }
+                    self.padded(text.split(' '), 1);
+                    self.grams(b'b', 2, false, namer);
                 }
                 FeatureKind::FuzzySyllable => self.syllables(text, namer),
                 FeatureKind::FourCorner => self.corners(text, namer),
                 FeatureKind::NumericNeighbourhood => self.neighbourhood(feature, text, namer),
                 FeatureKind::Whole if !text.contains(WILDCARD) => {
-                    self.add(&[b"w", text.as_bytes()], namer);
+                    self.add(b'w', text.as_bytes(), namer);
                 }
                 FeatureKind::Whole | FeatureKind::DateComponents => {}
             }
@@ -84,11 +136,17 @@ impl Features {
         start..self.spans.len()
     }
 
-    /// Feature `index` and its name.
+    /// Feature `index`.
     #[inline]
-    pub(super) fn get(&self, index: usize) -> Option<(&[u8], u64)> {
+    pub(super) fn get(&self, index: usize) -> Option<Item<'_>> {
         let span = self.spans.get(index)?;
-        Some((self.bytes.get(span.start..span.end)?, span.name))
+        let [high, low] = span.head.place.unwrap_or(0).to_be_bytes();
+        Some(Item {
+            name: span.name,
+            head: [span.head.label, high, low],
+            placed: span.head.place.is_some(),
+            text: self.bytes.get(span.start..span.end)?,
+        })
     }
 
     /// Makes room without leaving a copy behind, as `Vec`'s own growth would.
@@ -107,47 +165,73 @@ impl Features {
         self.bytes.extend_from_slice(part);
     }
 
+    /// Notes the buffer's bytes from `start` to `end` as a feature.
     #[inline]
-    fn close(&mut self, namer: &Namer) {
-        let (start, end) = (self.open, self.bytes.len());
-        let name = namer.name(self.bytes.get(start..end).unwrap_or(&[]));
-        self.spans.push(Span { name, start, end });
-        self.open = end;
+    fn note(&mut self, head: Head, start: usize, end: usize, namer: &Namer) {
+        let text = self.bytes.get(start..end).unwrap_or(&[]);
+        let name = namer.name(text).wrapping_add(head.mix());
+        self.spans.push(Span {
+            name,
+            head,
+            start,
+            end,
+        });
     }
 
     #[inline]
-    fn add(&mut self, parts: &[&[u8]], namer: &Namer) {
-        self.open = self.bytes.len();
-        parts.iter().for_each(|part| self.put(part));
-        self.close(namer);
+    fn add(&mut self, label: u8, text: &[u8], namer: &Namer) {
+        let start = self.bytes.len();
+        self.put(text);
+        let head = Head { label, place: None };
+        self.note(head, start, self.bytes.len(), namer);
     }
 
-    /// Every run of `q` characters of `text`, padded on both sides by `q - 1` pads; with its place
-    /// if `placed`.
-    fn grams(&mut self, label: &[u8], text: &str, q: usize, placed: bool, namer: &Namer) {
-        let mut bounds = std::mem::take(&mut self.bounds);
-        bounds.clear();
-        bounds.extend(text.char_indices().map(|(at, _)| at));
-        let count = bounds.len();
-        bounds.push(text.len());
-        let readable = !text.contains(WILDCARD);
-        let windows = if count == 0 { 0 } else { count + q - 1 };
-        for end in 1..=windows {
-            let from = end.saturating_sub(q);
-            let gram = bounds
-                .get(from)
-                .zip(bounds.get(end.min(count)))
-                .and_then(|(from, to)| text.get(*from..*to))
-                .unwrap_or("");
-            if !readable && gram.contains(WILDCARD) {
+    /// Writes texts with `pads` pads before, between and after them, for [`Features::grams`].
+    /// Empty texts are left out, and where all are, nothing is written.
+    fn padded<'t>(&mut self, texts: impl IntoIterator<Item = impl AsRef<str> + 't>, pads: usize) {
+        self.bounds.clear();
+        for text in texts {
+            let text = text.as_ref();
+            if text.is_empty() {
                 continue;
             }
-            let place = u16::try_from(end - 1).unwrap_or(u16::MAX).to_be_bytes();
-            let place: &[u8] = if placed { &place } else { &[] };
-            let pads = [PAD; 4];
-            let before = pads.get(..q.saturating_sub(end)).unwrap_or(&[]);
-            let after = pads.get(..end.saturating_sub(count)).unwrap_or(&[]);
-            self.add(&[label, place, before, gram.as_bytes(), after], namer);
+            self.reserve(text.len() + 2 * pads);
+            if self.bounds.is_empty() {
+                self.pad(pads);
+            }
+            let start = self.bytes.len();
+            let starts = text.char_indices().map(|(at, _)| start + at);
+            self.bounds.extend(starts);
+            self.bytes.extend_from_slice(text.as_bytes());
+            self.pad(pads);
+        }
+        self.bounds.push(self.bytes.len());
+    }
+
+    fn pad(&mut self, pads: usize) {
+        for _ in 0..pads {
+            self.bounds.push(self.bytes.len());
+            self.bytes.push(PAD);
+        }
+    }
+
+    /// Every run of `q` characters of what [`Features::padded`] has written; with its place if
+    /// `placed`.
+    fn grams(&mut self, label: u8, q: usize, placed: bool, namer: &Namer) {
+        let bounds = std::mem::take(&mut self.bounds);
+        let written = bounds
+            .first()
+            .and_then(|first| self.bytes.get(*first..))
+            .unwrap_or(&[]);
+        let readable = !holds_wildcard(written);
+        let ends = bounds.iter().skip(q);
+        for (place, (start, end)) in (0_u16..).zip(bounds.iter().zip(ends)) {
+            let gram = self.bytes.get(*start..*end).unwrap_or(&[]);
+            if !readable && holds_wildcard(gram) {
+                continue;
+            }
+            let place = placed.then_some(place);
+            self.note(Head { label, place }, *start, *end, namer);
         }
         self.bounds = bounds;
     }
@@ -157,31 +241,34 @@ impl Features {
             if syllable.is_empty() || syllable.contains(WILDCARD) {
                 continue;
             }
-            self.open = self.bytes.len();
-            self.reserve(1 + syllable.len());
-            self.put(b"f");
+            self.reserve(syllable.len());
+            let start = self.bytes.len();
             pinyin::fold_syllable(syllable, &mut self.bytes);
-            self.close(namer);
+            let head = Head {
+                label: b'f',
+                place: None,
+            };
+            self.note(head, start, self.bytes.len(), namer);
         }
     }
 
     /// Each digit of each character's four-corner code with its corner and the character's place.
     fn corners(&mut self, text: &str, namer: &Namer) {
         for (place, c) in text.chars().enumerate() {
-            let Some(code) = four_corner(c) else {
+            let Some(code) = pack::four_corner(c) else {
                 continue;
             };
             let place = u8::try_from(place).unwrap_or(u8::MAX);
             for (corner, digit) in (0_u8..).zip(code) {
-                self.add(&[b"c", &[place, corner, digit]], namer);
+                self.add(b'c', &[place, corner, digit], namer);
             }
         }
     }
 
     fn date(&mut self, day: Day, namer: &Namer) {
-        self.add(&[b"y", &day.year.to_be_bytes()], namer);
-        self.add(&[b"m", &[day.month]], namer);
-        self.add(&[b"d", &[day.day]], namer);
+        self.add(b'y', &day.year.to_be_bytes(), namer);
+        self.add(b'm', &[day.month], namer);
+        self.add(b'd', &[day.day], namer);
     }
 
     /// The steps near a quantity: it is brought to the nearest multiple of `distance / 2r` and the
@@ -203,7 +290,7 @@ impl Features {
                 .checked_mul(distance)
                 .and_then(|d| d.checked_add(centre))
             {
-                self.add(&[b"n", &at.to_be_bytes()], namer);
+                self.add(b'n', &at.to_be_bytes(), namer);
             }
         }
     }
@@ -239,9 +326,12 @@ impl Features {
     }
 }
 
-/// Four-corner code of a character.
-fn four_corner(_: char) -> Option<[u8; 5]> {
-    None
+/// Whether a character of the text stands for one that could not be read.
+pub(super) fn holds_wildcard(text: &[u8]) -> bool {
+    let mut wildcard = [0; 4];
+    let wildcard = WILDCARD.encode_utf8(&mut wildcard).as_bytes();
+    wildcard.first().is_some_and(|first| text.contains(first))
+        && text.windows(wildcard.len()).any(|run| run == wildcard)
 }
 
 /// A decimal number in units of 10^-6; further decimals are cut off. `None` for what is no number

@@ -16,8 +16,10 @@ mod cache;
 pub mod clkhash;
 mod diffusion;
 mod feature;
+mod fill;
 mod filter;
 mod pinyin;
+mod solver;
 mod suite;
 mod tag;
 
@@ -28,13 +30,15 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::diffusion::{Diffusion, LANES};
-use self::filter::{Content, FILL_MAX, FILL_MIN, Filters, Workspace};
-use self::tag::{FrequencyTagger, Tagger};
+use self::filter::{FILL_MAX, FILL_MIN, Filters, Workspace};
+use self::tag::{FrequencyTagger, Room, Tagger};
 use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
 use crate::schema::Schema;
 
 pub use batch::{Batch, BatchError, Header, LINK_KEY_BYTES};
+pub use fill::{FillStatistics, expected_fill};
+pub use solver::{Proposal, SAMPLE_MIN, SolverError, propose};
 
 /// What records are compared by: a filter, diffused or not, by profile.
 ///
@@ -108,13 +112,13 @@ pub struct Encoder<'a> {
     tags: Tagger<'a>,
     frequencies: FrequencyTagger,
     /// One for every thread of the pool: a thread keeps its cache from batch to batch.
-    workspaces: Vec<Mutex<Workspace>>,
+    workspaces: Vec<Mutex<(Workspace, Room)>>,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder; derives one subkey per field and rule, and the diffusion matrix.
     pub fn new(schema: &'a Schema, key: &ProjectKey) -> Self {
-        let workspace = |_| Mutex::new(Workspace::new());
+        let workspace = |_| Mutex::new((Workspace::new(), Room::new()));
         Self {
             schema,
             filters: Filters::new(schema, key),
@@ -157,17 +161,18 @@ impl<'a> Encoder<'a> {
             return vec![];
         };
         // A workspace is valid whatever a panicking thread left in it.
-        let mut workspace = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locked = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (workspace, room) = &mut *locked;
         let words = self.filters.words();
         let mut filters = vec![0; words * records.len()];
         let mut encoded = Vec::with_capacity(records.len());
         for (record, filter) in records.iter().zip(filters.chunks_exact_mut(words.max(1))) {
-            let content = self.filters.fill(record, &mut workspace, filter);
-            let refusal = self.refusal(content, filter);
+            let features = self.filters.fill(|at| record.value(at), workspace, filter);
+            let refusal = self.refusal(features, filter);
             if refusal.is_some() {
                 filter.fill(0);
             }
-            let tags = workspace.tag_buffer();
+            let tags = self.tags.tags(record, room);
             encoded.push(EncodedRecord {
                 token: if self.diffusion.is_some() {
                     Token::empty(self.schema.token_bits() as usize / 64)
@@ -177,8 +182,8 @@ impl<'a> Encoder<'a> {
                     }
                 },
                 refusal,
-                link_keys: self.tags.link_keys(record, tags),
-                block_keys: self.tags.block_keys(record, tags),
+                link_keys: tags.link_keys,
+                block_keys: tags.block_keys,
                 classes: self.frequencies.classes(record),
             });
         }
@@ -194,9 +199,24 @@ impl<'a> Encoder<'a> {
         encoded
     }
 
-    /// Why a record with this content and filter is given no token.
-    fn refusal(&self, content: Content, filter: &[u64]) -> Option<Refusal> {
-        if content.features < self.schema.token.features_min || content.features == 0 {
+    /// Fill of the record's filter, and why it would be given no token.
+    fn fill_of(&self, record: &NormalRecord) -> (f64, Option<Refusal>) {
+        let Some(workspace) = self.workspaces.first() else {
+            return (0.0, Some(Refusal::Thin));
+        };
+        let mut locked = workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filter = vec![0_u64; self.filters.words()];
+        let features = self
+            .filters
+            .fill(|at| record.value(at), &mut locked.0, &mut filter);
+        let ones: u32 = filter.iter().map(|word| word.count_ones()).sum();
+        let fill = f64::from(ones) / (filter.len().max(1) * 64) as f64;
+        (fill, self.refusal(features, &filter))
+    }
+
+    /// Why a record with so many features and this filter is given no token.
+    fn refusal(&self, features: u32, filter: &[u64]) -> Option<Refusal> {
+        if features < self.schema.token.features_min.max(1) {
             return Some(Refusal::Thin);
         }
         self.diffusion.as_ref()?;

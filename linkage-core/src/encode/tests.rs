@@ -1,3 +1,5 @@
+pub(super) mod population;
+
 use zeroize::Zeroizing;
 
 use super::*;
@@ -314,6 +316,13 @@ fn records_are_encoded_alike_alone_and_together() {
     }
 }
 
+/// Standard deviations above the agreement of strangers, which is 0.5 +- 1 / (2 sqrt L).
+fn signal(a: &EncodedRecord, b: &EncodedRecord) -> f64 {
+    let differing = a.token.words().iter().zip(b.token.words());
+    let differing: u32 = differing.map(|(a, b)| (a ^ b).count_ones()).sum();
+    (0.5 - f64::from(differing) / 2048.0) * 2.0 * 2048_f64.sqrt()
+}
+
 #[test]
 fn a_record_without_optional_fields_is_raised_and_one_too_thin_refused() {
     let schema = people("hardened", "hmac-sha256");
@@ -333,15 +342,9 @@ fn a_record_without_optional_fields_is_raised_and_one_too_thin_refused() {
         phone: Some("15915550009"),
         place: Some(["440305", "深南大道", "#1002"]),
     });
-    // Standard deviations above the agreement of strangers; 0.5 +- 1 / (2 sqrt L).
-    let sigmas = |a: &EncodedRecord, b: &EncodedRecord| {
-        let differing = a.token.words().iter().zip(b.token.words());
-        let differing: u32 = differing.map(|(a, b)| (a ^ b).count_ones()).sum();
-        (0.5 - f64::from(differing) / 2048.0) * 2.0 * 2048_f64.sqrt()
-    };
-    assert!(sigmas(&full, &no_place) > 12.0);
-    assert!(sigmas(&full, &bare) > 5.0);
-    assert!(sigmas(&full, &stranger).abs() < 3.0);
+    assert!(signal(&full, &no_place) > 12.0);
+    assert!(signal(&full, &bare) > 5.0);
+    assert!(signal(&full, &stranger).abs() < 3.0);
     // A name alone has features enough, and not weight enough.
     let mut name_only = person(&Person {
         phone: None,
@@ -382,4 +385,28 @@ fn classes_tell_equal_values_and_nothing_of_missing_ones() {
     let mut nameless = person(&LI);
     nameless.values[0].0 = None;
     assert_eq!(Encoder::new(&schema, &key).record(&nameless).classes, [0]);
+}
+
+/// Mean signal, in standard deviations, of people's full records against the same without telephone
+/// and address: what a matcher must still see.
+#[test]
+fn a_raised_record_is_still_found() {
+    let schema = population::schema();
+    let encoder = Encoder::new(&schema, &ProjectKey::from_bytes([8; 32]));
+    let full = population::people(300);
+    let mut bare = population::people(300);
+    for record in &mut bare {
+        record.values.truncate(2);
+    }
+    let pairs = encoder
+        .records(&full)
+        .into_iter()
+        .zip(encoder.records(&bare));
+    let signals: Vec<f64> = pairs
+        .filter(|(_, bare)| bare.refusal.is_none())
+        .map(|(full, bare)| signal(&full, &bare))
+        .collect();
+    let mean = signals.iter().sum::<f64>() / signals.len() as f64;
+    assert!(signals.len() > 290);
+    assert!(mean > 9.0, "{mean}");
 }

@@ -31,7 +31,10 @@ fn cut(feature: &Feature, value: &NormalValue) -> Vec<Vec<u8>> {
     let mut features = Features::default();
     let range = features.extract(feature, value, &namer);
     let mut out: Vec<_> = range
-        .map(|index| features.get(index).unwrap().0.to_vec())
+        .map(|index| {
+            let item = features.get(index).unwrap();
+            [item.head(), item.text()].concat()
+        })
         .collect();
     out.sort();
     out
