@@ -149,7 +149,7 @@ fn the_first_of_equal_identities_is_kept_and_the_others_are_counted_nowhere() {
     assert_eq!(summary.without_token, 1);
     let lines: Vec<_> = run.rejects.lines().skip(1).collect();
     assert_eq!(lines.len(), 3);
-    assert!(lines[0].starts_with("5,,the row has 1 values"));
+    assert!(lines[0].starts_with("5,,\"the row has 1 values"));
     let first = "7,id,\"the record's id occurred before, in row 2; the first is kept\",";
     assert!(lines[1].starts_with(first), "{}", lines[1]);
     assert!(lines[2].contains("in row 6"), "{}", lines[2]);
