@@ -164,9 +164,8 @@ fn owner(criterion: &mut Criterion) {
             scratch: scratch.path(),
         };
         group.bench_function(BenchmarkId::new("file-to-batch", case.name), |bencher| {
-            bencher.iter_with_large_drop(|| {
-                dataset::encode(&job, Vec::new(), &mut |_| {}).unwrap()
-            });
+            bencher
+                .iter_with_large_drop(|| dataset::encode(&job, Vec::new(), &mut |_| {}).unwrap());
         });
     }
     group.finish();

@@ -31,6 +31,8 @@ pub mod keys;
 // At the owner.
 pub mod record;
 
+pub mod pack;
+
 pub mod normalise;
 
 pub mod encode;
