@@ -70,6 +70,17 @@ pub enum Profile {
     PlainClk,
 }
 
+impl Profile {
+    /// The word in schemas.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hardened => "hardened",
+            Self::Fields => "fields",
+            Self::PlainClk => "plain-clk",
+        }
+    }
+}
+
 /// Keyed hash functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -158,14 +158,13 @@ impl<'a> Gathered<'a> {
         let mut repeated = vec![];
         for (at, row) in done.rows.iter().enumerate() {
             let id = done.id(at);
-            if let Some(before) = self.ids.find(id) {
+            // No source has as many rows as would not fit: their ids alone would not.
+            let record = self.ids.len() as u32;
+            if let Some(before) = self.ids.push(id)? {
                 let reason = Reason::DuplicateId(self.row_number(before));
                 repeated.push(self.worker.parser.reject(&done.block, row.number, reason));
                 continue;
             }
-            // No source has as many rows as would not fit: their ids alone would not.
-            let record = self.ids.len() as u32;
-            self.ids.push(id)?;
             self.note_row(record, row.number);
             let states = done.states.iter().skip(at * fields).take(fields);
             self.quality.add(states.copied());
