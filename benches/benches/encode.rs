@@ -21,7 +21,7 @@ use linkage_core::normalise::Normaliser;
 use linkage_core::record::{NormalRecord, RawRecord};
 use linkage_core::schema::Schema;
 use linkage_generator::{Department, ErrorLevel, Settings, output};
-use linkage_node::dataset;
+use linkage_node::dataset::{self, Job};
 use linkage_node::ingest::Source;
 use tempfile::TempDir;
 
@@ -109,10 +109,15 @@ fn cases(scratch: &Path) -> [Case; 2] {
 fn raw_records(case: &Case) -> Vec<RawRecord> {
     let mut source = Source::open(&case.source, &case.schema).unwrap();
     let mut records = Vec::new();
-    while let Some(row) = source.next_row().unwrap() {
-        if let Ok(row) = row {
-            records.push(row.record);
-        }
+    let parser = source.parser();
+    while let Some(block) = source.next_block().unwrap() {
+        parser.rows(&block, &mut |row| {
+            let record = &row.ok().unwrap().record;
+            records.push(RawRecord {
+                id: record.id.clone(),
+                values: record.values.clone(),
+            });
+        });
     }
     records
 }
@@ -150,10 +155,17 @@ fn owner(criterion: &mut Criterion) {
         });
 
         let rejects = scratch.path().join("rejects.csv");
-        group.bench_function(BenchmarkId::new("file-to-records", case.name), |bencher| {
-            bencher.iter_with_large_drop(|| {
-                dataset::encode(&case.source, &case.schema, &key, &rejects, &mut |_, _| {}).unwrap()
-            });
+        let job = Job {
+            source: &case.source,
+            schema: &case.schema,
+            key: &key,
+            project: [0; 32],
+            rejects: &rejects,
+            scratch: scratch.path(),
+        };
+        group.bench_function(BenchmarkId::new("file-to-batch", case.name), |bencher| {
+            bencher
+                .iter_with_large_drop(|| dataset::encode(&job, Vec::new(), &mut |_| {}).unwrap());
         });
     }
     group.finish();

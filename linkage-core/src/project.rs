@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{PartyId, ProjectId};
 use crate::keys::SealingPublicKey;
-use crate::schema::{self, Schema};
+use crate::schema::{self, Profile, Schema};
 
 /// Largest manifest, in bytes: a schema and a page of text.
 pub const MANIFEST_BYTES_MAX: usize = schema::BYTES_MAX + 64 * 1024;
@@ -66,6 +66,18 @@ pub struct Tables {
     pub epsilon_budget: String,
 }
 
+/// Who answers for a profile that protects less than the default, and why it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptedRisk {
+    /// The profile whose risk is accepted; the schema's.
+    pub profile: Profile,
+    /// The person or office that accepts it.
+    pub by: String,
+    /// Why the project needs that profile.
+    pub reason: String,
+}
+
 /// What the owners of a project agree on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +98,10 @@ pub struct Manifest {
     pub schema: String,
     /// Rules for tables.
     pub tables: Tables,
+    /// The risk that somebody has accepted; a schema of the `fields` profile needs it, and only
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_risk: Option<AcceptedRisk>,
     /// The owners, in order of name.
     #[serde(rename = "owner")]
     pub owners: Vec<Owner>,
@@ -129,6 +145,7 @@ impl Project {
             toml::from_slice(bytes).map_err(|e| Error::Syntax(e.to_string()))?;
         let schema = Schema::parse(&manifest.schema).map_err(Error::Schema)?;
         check(&manifest)?;
+        check_risk(manifest.accepted_risk.as_ref(), schema.token.profile)?;
         Ok(Self {
             id: ProjectId::of_manifest(bytes),
             bytes: bytes.to_vec(),
@@ -275,6 +292,34 @@ fn check(manifest: &Manifest) -> Result<(), Error> {
     )
 }
 
+/// Refuses a risk that nobody has accepted, and an acceptance of another.
+fn check_risk(accepted: Option<&AcceptedRisk>, profile: Profile) -> Result<(), Error> {
+    let refuse = |message: &str| Err(Error::Meaning(message.to_owned()));
+    match accepted {
+        None if profile == Profile::Fields => refuse(
+            "its schema has profile = \"fields\", whose tokens are weakest against frequency \
+             attacks: add [accepted_risk] with profile = \"fields\", by = \"who accepts it\" and \
+             reason = \"why\", or choose the profile \"hardened\"",
+        ),
+        Some(_) if profile != Profile::Fields => refuse(
+            "it accepts a risk that its schema does not bring: leave [accepted_risk] out unless the \
+             schema has profile = \"fields\"",
+        ),
+        Some(risk) if risk.profile != profile => {
+            refuse("accepted_risk.profile is not the profile of its schema")
+        }
+        Some(risk) => {
+            let written = |text: &str| !text.trim().is_empty() && text.len() <= 4096;
+            if written(&risk.by) && written(&risk.reason) {
+                Ok(())
+            } else {
+                refuse("accepted_risk.by and .reason must be given, in at most 4096 bytes each")
+            }
+        }
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
@@ -315,6 +360,7 @@ pub(crate) mod tests {
                 epsilon_per_table: "0.5".into(),
                 epsilon_budget: "5".into(),
             },
+            accepted_risk: None,
             owners: vec![owner("credit", 1), owner("health", 2)],
         }
     }
@@ -385,6 +431,41 @@ pub(crate) mod tests {
                 .to_string()
                 .contains("color")
         );
+    }
+
+    #[test]
+    fn field_level_filters_need_an_accepted_risk_and_nothing_else_has_one() {
+        let refusal = |manifest: &Manifest| match Project::parse(&manifest.to_bytes().unwrap()) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        let risk = AcceptedRisk {
+            profile: Profile::Fields,
+            by: "Data office".into(),
+            reason: "enterprises are public".into(),
+        };
+        let mut manifest = manifest();
+        manifest.accepted_risk = Some(risk.clone());
+        assert!(refusal(&manifest).contains("does not bring"));
+        let filter = "[[filter]]\nname = \"n\"\nbits = 64\nfields = [\"name\"]\nweight = 1\n";
+        let schema = manifest.schema.replace(
+            "id_column = \"id\"\n",
+            "id_column = \"id\"\n[token]\nprofile = \"fields\"\n",
+        );
+        manifest.schema = format!("{schema}{filter}");
+        assert_eq!(refusal(&manifest), "");
+        manifest.accepted_risk = None;
+        assert!(refusal(&manifest).contains("add [accepted_risk]"));
+        manifest.accepted_risk = Some(AcceptedRisk {
+            by: " ".into(),
+            ..risk.clone()
+        });
+        assert!(refusal(&manifest).contains("must be given"));
+        manifest.accepted_risk = Some(AcceptedRisk {
+            profile: Profile::PlainClk,
+            ..risk
+        });
+        assert!(refusal(&manifest).contains("not the profile"));
     }
 
     proptest! {

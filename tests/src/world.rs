@@ -190,6 +190,7 @@ impl World {
             threshold_k: rules.threshold_k,
             epsilon_per_table: rules.epsilon_per_table.clone(),
             epsilon_budget: rules.epsilon_budget.clone(),
+            ..v1::ProposeProjectRequest::default()
         };
         let reply = operations.propose(request).await;
         let status = reply

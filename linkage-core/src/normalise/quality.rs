@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::record::{FieldState, Finding, NormalRecord};
-use crate::schema::Schema;
+use crate::record::{FieldState, Finding};
+use crate::schema::{Field, Schema};
 
 /// How many records had which state in one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -52,23 +52,48 @@ impl FieldCounts {
 }
 
 /// Counts-only report on a source's quality; holds no value of any record.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataQuality {
-    /// Counts by field name.
-    pub fields: BTreeMap<String, FieldCounts>,
+    fields: Vec<(String, FieldCounts)>,
 }
 
 impl DataQuality {
-    /// Counts one record in.
-    pub fn add(&mut self, schema: &Schema, record: &NormalRecord) {
-        for (field, state) in schema.fields.iter().zip(record.states()) {
-            if !self.fields.contains_key(&field.name) {
-                self.fields
-                    .insert(field.name.clone(), FieldCounts::default());
-            }
-            if let Some(counts) = self.fields.get_mut(&field.name) {
-                counts.add(state);
+    /// No record yet.
+    pub fn new(schema: &Schema) -> Self {
+        let field = |field: &Field| (field.name.clone(), FieldCounts::default());
+        Self {
+            fields: schema.fields.iter().map(field).collect(),
+        }
+    }
+
+    /// Counts one record in: the states of its fields in schema order.
+    pub fn add(&mut self, states: impl IntoIterator<Item = FieldState>) {
+        for ((_, counts), state) in self.fields.iter_mut().zip(states) {
+            counts.add(state);
+        }
+    }
+
+    /// Every field's name and counts, in schema order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &FieldCounts)> {
+        self.fields
+            .iter()
+            .map(|(name, counts)| (name.as_str(), counts))
+    }
+}
+
+impl Serialize for DataQuality {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<M: Serialize> {
+            fields: M,
+        }
+        struct ByName<'a>(&'a DataQuality);
+        impl Serialize for ByName<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.fields())
             }
         }
+        let fields = ByName(self);
+        Shown { fields }.serialize(serializer)
     }
 }

@@ -249,15 +249,22 @@ fn speed() {
 fn counts_hold_no_values() {
     let schema = schema();
     let normaliser = Normaliser::new(&schema, TODAY);
-    let mut quality = DataQuality::default();
+    let mut quality = DataQuality::new(&schema);
     let raw = RawRecord {
         id: Zeroizing::new("1".into()),
         values: vec![Zeroizing::new("王小明".into()), Zeroizing::new("x1".into())],
     };
-    quality.add(&schema, &normaliser.record(&raw));
-    assert_eq!(quality.fields["name"].valid, 1);
-    assert_eq!(quality.fields["born"].invalid, 1);
-    assert_eq!(quality.fields["mobile"].missing, 1);
+    quality.add(normaliser.record(&raw).states());
+    let counts = |name: &str| {
+        quality
+            .fields()
+            .find(|(field, _)| *field == name)
+            .unwrap()
+            .1
+    };
+    assert_eq!(counts("name").valid, 1);
+    assert_eq!(counts("born").invalid, 1);
+    assert_eq!(counts("mobile").missing, 1);
     assert!(!serde_json::to_string(&quality).unwrap().contains('王'));
 }
 

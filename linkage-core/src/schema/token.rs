@@ -105,6 +105,15 @@ delete them after use."
             }
         }
     }
+
+    /// The word in schemas.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hardened => "hardened",
+            Self::Fields => "fields",
+            Self::PlainClk => "plain-clk",
+        }
+    }
 }
 
 /// Keyed hash functions.

@@ -1,19 +1,15 @@
 //! A data set to tokens.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
-use linkage_core::encode::{Batch, EncodedRecord, Header};
-use linkage_core::normalise::FieldCounts;
-use linkage_core::schema::{Profile, Schema};
-use linkage_node::dataset::{self, Dataset, Summary};
-use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
-use rand_chacha::ChaCha20Rng;
-use ring::rand::{SecureRandom as _, SystemRandom};
+use indicatif::ProgressBar;
+use linkage_core::encode::batch::StreamError;
+use linkage_core::schema::Profile;
+use linkage_node::dataset::{self, Encoded, Job, Progress, Summary};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::outputs::{self, Outputs};
@@ -54,8 +50,11 @@ const IDS: usize = 0;
 const REJECTS: usize = 1;
 const TOKENS: usize = 2;
 
+/// Ids are short and many.
+const IDS_BUFFER_BYTES: usize = 256 * 1024;
+
 #[derive(Serialize)]
-struct Encoded<'a> {
+struct Shown<'a> {
     tokens: PathBuf,
     ids: PathBuf,
     #[serde(flatten)]
@@ -63,19 +62,7 @@ struct Encoded<'a> {
     key_id: String,
     schema_fingerprint: String,
     profile: Profile,
-    fill: Option<Fill>,
 }
-
-/// Shares of set bits over all tokens.
-#[derive(Serialize)]
-struct Fill {
-    mean: f64,
-    min: f64,
-    max: f64,
-}
-
-/// A record's identity and what is sent of it.
-type Pair = (Zeroizing<String>, EncodedRecord);
 
 impl Encode {
     /// Runs the command.
@@ -84,56 +71,86 @@ impl Encode {
         let key = key::read(&self.key).or_input()?;
         let inputs = [&self.source, &self.schema, &self.key].map(PathBuf::as_path);
         let outputs = Outputs::beside(&self.out, &["ids.csv", "rejects.csv"], &inputs, self.force)?;
-        let bar = progress::bytes(
-            "encoding",
-            self.source.metadata().map_or(0, |source| source.len()),
-        );
-        let read = dataset::encode(
-            &self.source,
-            &schema,
-            &key,
-            &outputs.staged(REJECTS),
-            &mut |done, total| {
-                bar.set_length(total);
-                bar.set_position(done);
-            },
-        );
-        bar.finish_and_clear();
-        let Dataset {
-            ids,
-            encoded,
-            mut summary,
-            ..
-        } = read.map_err(|error| refusal(error, &outputs))?;
+        let job = Job {
+            source: &self.source,
+            schema: &schema,
+            key: &key,
+            project: [0; 32],
+            rejects: &outputs.staged(REJECTS),
+            scratch: outputs.staging(),
+        };
+        let mut bars = Bars::new();
+        let encoded = dataset::encode(&job, outputs.create(TOKENS)?, &mut |p| bars.show(p));
+        bars.clear();
+        let (_, encoded) = encoded.map_err(|error| refusal(error, &outputs))?;
+        write_ids(&outputs, &encoded)?;
+        let mut summary = encoded.summary;
         if summary.rejects_file.is_some() {
             summary.rejects_file = Some(outputs.target(REJECTS));
         }
-        let mut records: Vec<Pair> = ids.into_iter().zip(encoded).collect();
-        // The order in the source may tell who is who: by name, by date of arrival.
-        records.shuffle(&mut secret_rng()?);
-        write_ids(&outputs, &records)?;
-        let (_, encoded): (Vec<_>, Vec<_>) = records.into_iter().unzip();
-        let header = Header::new([0; 32], &schema, key.id(), encoded.len() as u64);
-        let tokens = Batch::encode(&header, &encoded).map_err(Failure::input)?;
-        outputs
-            .create(TOKENS)?
-            .write_all(&tokens)
-            .map_err(outputs::io_error(&outputs.target(TOKENS)))?;
-        let result = Encoded {
+        let result = Shown {
             tokens: outputs.target(TOKENS),
             ids: outputs.target(IDS),
             summary: &summary,
             key_id: key.id().to_string(),
             schema_fingerprint: hex::encode(schema.fingerprint()),
             profile: schema.token.profile,
-            fill: fill(&encoded, schema.token_bits()),
         };
         outputs.commit()?;
-        form.show(&result, || text(&result, &schema))?;
+        form.show(&result, || text(&result))?;
         if form == Form::Text {
             screen::note(warning(schema.token.profile));
         }
         Ok(EXIT_OK)
+    }
+}
+
+/// What is shown while the work goes on: first bytes of the source, then records.
+struct Bars {
+    reading: ProgressBar,
+    writing: Option<ProgressBar>,
+    since: Instant,
+}
+
+impl Bars {
+    fn new() -> Self {
+        Self {
+            reading: progress::bytes("encoding", 0),
+            writing: None,
+            since: Instant::now(),
+        }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        match progress {
+            Progress::Reading {
+                records,
+                bytes,
+                bytes_total,
+            } => {
+                let rate = records as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
+                self.reading.set_length(bytes_total);
+                self.reading.set_position(bytes);
+                self.reading.set_message(format!(
+                    "encoding, {} at {}/s",
+                    screen::counted(records, "record"),
+                    screen::count(rate as u64)
+                ));
+            }
+            Progress::Writing { records, total } => {
+                self.reading.finish_and_clear();
+                self.writing
+                    .get_or_insert_with(|| progress::counted("shuffling", total))
+                    .set_position(records);
+            }
+        }
+    }
+
+    fn clear(self) {
+        self.reading.finish_and_clear();
+        if let Some(writing) = self.writing {
+            writing.finish_and_clear();
+        }
     }
 }
 
@@ -151,6 +168,10 @@ fn refusal(error: dataset::Error, outputs: &Outputs) -> Failure {
                 Err(error) => error.into(),
             }
         }
+        dataset::Error::Output(StreamError::Io(source)) => {
+            outputs::io_error(&outputs.target(TOKENS))(source).into()
+        }
+        error @ dataset::Error::Scratch { .. } => Failure::from(anyhow::Error::new(error)),
         dataset::Error::Rejects { source, .. } => {
             outputs::io_error(&outputs.target(REJECTS))(source).into()
         }
@@ -158,47 +179,25 @@ fn refusal(error: dataset::Error, outputs: &Outputs) -> Failure {
     }
 }
 
-fn secret_rng() -> Result<ChaCha20Rng, Failure> {
-    let mut seed = Zeroizing::new([0; 32]);
-    SystemRandom::new()
-        .fill(seed.as_mut_slice())
-        .map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
-    Ok(ChaCha20Rng::from_seed(*seed))
-}
-
-fn write_ids(outputs: &Outputs, records: &[Pair]) -> Result<(), Failure> {
+fn write_ids(outputs: &Outputs, encoded: &Encoded) -> Result<(), Failure> {
     let failed = |error: csv::Error| outputs::io_error(&outputs.target(IDS))(error.into());
-    let mut csv = csv::Writer::from_writer(outputs.create(IDS)?);
+    let mut csv = csv::WriterBuilder::new()
+        .buffer_capacity(IDS_BUFFER_BYTES)
+        .from_writer(outputs.create(IDS)?);
     csv.write_record(["row", "record_id"]).map_err(failed)?;
-    for (row, (id, _)) in (1_u64..).zip(records) {
-        csv.write_record([row.to_string().as_str(), id.as_str()])
-            .map_err(failed)?;
+    let mut number = String::new();
+    for (row, id) in (1_u64..).zip(encoded.ids()) {
+        number.clear();
+        // Writing to a string does not fail.
+        let _ = write!(number, "{row}");
+        csv.write_record([number.as_str(), id]).map_err(failed)?;
     }
     csv.flush()
         .map_err(outputs::io_error(&outputs.target(IDS)))?;
     Ok(())
 }
 
-fn fill(records: &[EncodedRecord], bits: u32) -> Option<Fill> {
-    let shares = records
-        .iter()
-        .map(|record| record.token.ones())
-        .filter(|ones| *ones > 0)
-        .map(|ones| f64::from(ones) / f64::from(bits));
-    let (mut sum, mut count, mut min, mut max) = (0.0, 0_u64, 1.0_f64, 0.0_f64);
-    for share in shares {
-        sum += share;
-        count += 1;
-        (min, max) = (min.min(share), max.max(share));
-    }
-    (count > 0).then(|| Fill {
-        mean: sum / count as f64,
-        min,
-        max,
-    })
-}
-
-fn text(result: &Encoded<'_>, schema: &Schema) -> String {
+fn text(result: &Shown<'_>) -> String {
     let summary = result.summary;
     let name = |path: &Path| path.display().to_string();
     let mut lines = vec![format!(
@@ -222,17 +221,17 @@ fn text(result: &Encoded<'_>, schema: &Schema) -> String {
     } else {
         lines.push("0 rows rejected".into());
     }
-    let empty = FieldCounts::default();
-    let rows = schema.fields.iter().map(|field| {
-        let counts = summary.quality.fields.get(&field.name).unwrap_or(&empty);
+    let rows = summary.quality.fields().map(|(name, counts)| {
         let numbers = [
             counts.valid,
+            counts.repaired,
+            counts.suspect + counts.conflict,
             counts.missing,
             counts.placeholder,
             counts.invalid,
         ];
-        let share = counts.valid as f64 / summary.rows.max(1) as f64;
-        let mut row = vec![field.name.clone()];
+        let share = counts.usable() as f64 / summary.rows.max(1) as f64;
+        let mut row = vec![name.to_owned()];
         row.extend(numbers.map(screen::count));
         row.push(screen::percent(share, 1));
         row
@@ -240,13 +239,15 @@ fn text(result: &Encoded<'_>, schema: &Schema) -> String {
     let heading = [
         "field",
         "valid",
+        "repaired",
+        "doubtful",
         "missing",
         "placeholder",
         "invalid",
         "usable",
     ];
     lines.push(format!("\n{}\n", screen::table(&heading, 1, rows)));
-    if let Some(fill) = &result.fill {
+    if let Some(fill) = &summary.fill {
         lines.push(format!(
             "Fill of tokens: mean {}, from {} to {}",
             screen::percent(fill.mean, 1),

@@ -95,6 +95,12 @@ pub struct Propose {
     /// Epsilon that an owner's answers may add up to
     #[arg(long, default_value = "10")]
     epsilon_budget: String,
+    /// Who accepts the risk of a schema with profile = "fields"
+    #[arg(long, value_name = "WHO", requires = "risk_reason")]
+    risk_accepted_by: Option<String>,
+    /// Why the project needs that profile
+    #[arg(long, value_name = "WHY", requires = "risk_accepted_by")]
+    risk_reason: Option<String>,
 }
 
 /// Upload encoded records.
@@ -206,6 +212,8 @@ impl Propose {
             threshold_k: self.threshold_k,
             epsilon_per_table: self.epsilon_per_table,
             epsilon_budget: self.epsilon_budget,
+            risk_accepted_by: self.risk_accepted_by.unwrap_or_default(),
+            risk_reason: self.risk_reason.unwrap_or_default(),
         };
         let status = runtime()?.block_on(async {
             let (party, mut operations) = connect(&self.by.config).await?;
@@ -279,6 +287,9 @@ fn show(form: Form, status: &v1::ProjectStatus) -> Result<u8, Failure> {
         "name": status.name,
         "purpose": status.purpose,
         "legal_basis": status.legal_basis,
+        "profile": status.profile,
+        "risk_accepted_by": status.risk_accepted_by,
+        "risk_reason": status.risk_reason,
         "owners": status.owners,
         "signed": status.signed,
         "keyed": status.keyed,
@@ -287,13 +298,19 @@ fn show(form: Form, status: &v1::ProjectStatus) -> Result<u8, Failure> {
     });
     form.show(&data, || {
         let done = |done: bool| if done { "yes" } else { "not yet" };
+        let risk = match status.risk_reason.as_str() {
+            "" => String::new(),
+            reason => format!("; risk accepted by {}: {reason}", status.risk_accepted_by),
+        };
         format!(
-            "project      {}\nname         {}\npurpose      {}\nlegal basis  {}\nowners       {}\n\
+            "project      {}\nname         {}\npurpose      {}\nlegal basis  {}\nprofile      {}{risk}\n\
+             owners       {}\n\
              signed by    {}\nkey agreed   {}\nuploaded     {}\npositions    {}",
             hex::encode(&status.project),
             status.name,
             status.purpose,
             status.legal_basis,
+            status.profile,
             status.owners.join(", "),
             status.signed.join(", "),
             done(status.keyed),

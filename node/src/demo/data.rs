@@ -258,8 +258,9 @@ pub(super) fn check_queries(round: &Round) -> Result<(), Error> {
     for (party, path) in &round.sources {
         let source =
             crate::ingest::Source::open(path, &schema).map_err(|error| input(error.to_string()))?;
+        let parser = source.parser();
         for (at, attribute) in schema.attributes.iter().enumerate() {
-            if source.has_attribute(at) {
+            if parser.has_attribute(at) {
                 entries.push(CatalogueEntry {
                     party: party.to_string(),
                     attribute: attribute.name.clone(),

@@ -204,6 +204,7 @@ async fn agree(operators: &[Client], round: &Round, rules: &Rules) -> Result<Pro
                     threshold_k: rules.threshold_k,
                     epsilon_per_table: rules.epsilon_per_table.clone(),
                     epsilon_budget: rules.epsilon_budget.clone(),
+                    ..v1::ProposeProjectRequest::default()
                 };
                 operations.propose(request).await
             }

@@ -1,17 +1,21 @@
 //! Reading an owner's source. A row that cannot be used is set aside with its reason, never dropped
 //! in silence; a file that cannot be used is refused with what to do.
 
-mod csv;
+mod columns;
+mod encoding;
+mod lines;
 mod rejects;
+mod source;
+mod split;
 
 use std::path::PathBuf;
 
+use linkage_core::record::RawRecord;
 use zeroize::Zeroizing;
 
-use linkage_core::record::RawRecord;
-
-pub use self::csv::{Encoding, Source};
-pub use self::rejects::RejectFile;
+pub use encoding::Encoding;
+pub use rejects::RejectFile;
+pub use source::{Block, Format, Parser, Source};
 
 /// Why a source cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +99,8 @@ impl Error {
 
 /// A usable row.
 pub struct Row {
+    /// Row in the file; the header is row 1.
+    pub number: u64,
     /// The record.
     pub record: RawRecord,
     /// For every attribute of the schema the index of the row's value in the attribute's list;
@@ -127,7 +133,7 @@ pub enum Reason {
     #[error("the record's id occurred before, in row {0}; the first is kept")]
     DuplicateId(u64),
     /// The line is longer than any record.
-    #[error("the line has more than {} bytes", csv::LINE_BYTES_MAX)]
+    #[error("the line has more than {} bytes", lines::LINE_BYTES_MAX)]
     TooLong,
 }
 

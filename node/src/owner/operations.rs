@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
 use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::project::{Manifest, Owner as ManifestOwner, Project, Purpose, Tables};
+use linkage_core::project::{
+    AcceptedRisk, Manifest, Owner as ManifestOwner, Project, Purpose, Tables,
+};
+use linkage_core::schema::Profile;
 use linkage_proto::v1;
 use linkage_proto::v1::operations_server::Operations;
 use linkage_proto::v1::run_event::Event;
@@ -198,6 +201,12 @@ impl Owner {
             .iter()
             .map(|name| wire::party(name))
             .collect::<Result<_, _>>()?;
+        let accepted = !request.risk_accepted_by.is_empty() || !request.risk_reason.is_empty();
+        let accepted_risk = accepted.then_some(AcceptedRisk {
+            profile: Profile::Fields,
+            by: request.risk_accepted_by,
+            reason: request.risk_reason,
+        });
         let manifest = Manifest {
             version: 1,
             name: request.name,
@@ -212,6 +221,7 @@ impl Owner {
                 epsilon_per_table: request.epsilon_per_table,
                 epsilon_budget: request.epsilon_budget,
             },
+            accepted_risk,
             owners,
         };
         let project = Project::parse(&manifest.to_bytes()?)?;
@@ -290,7 +300,13 @@ impl Owner {
             })
         });
         let manifest = &project.manifest;
+        let risk = manifest.accepted_risk.clone();
+        let (risk_accepted_by, risk_reason) =
+            risk.map_or_else(Default::default, |risk| (risk.by, risk.reason));
         Ok(v1::ProjectStatus {
+            profile: project.schema.token.profile.as_str().to_owned(),
+            risk_accepted_by,
+            risk_reason,
             project: project.id.as_bytes().to_vec().into(),
             name: manifest.name.clone(),
             purpose: manifest.purpose.clone(),

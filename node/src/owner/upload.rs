@@ -1,19 +1,18 @@
 //! Encoding a data set and uploading it, resumable from the outbox.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
-use linkage_core::encode::batch::{Batch, DIGEST_BYTES, Header, read_header};
+use linkage_core::encode::batch::{DIGEST_BYTES, read_header};
 use linkage_core::ids::ProjectId;
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
 use linkage_proto::v1::uploads_client::UploadsClient;
-use rand::seq::SliceRandom;
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -22,7 +21,7 @@ use tonic::transport::Channel;
 use super::Owner;
 use super::peers::relayed;
 use super::progress::Reporter;
-use crate::dataset;
+use crate::dataset::{self, Job, Progress};
 use crate::fault::{Chain, Fault};
 use crate::store::owner::Uploaded;
 
@@ -89,54 +88,43 @@ impl Owner {
             Fault::state("dataset.unknown", message)
         })?;
         let rejects = self.settings.data_dir.join(format!("{name}.rejects.csv"));
-        let data = dataset::encode(
-            &source.path,
-            &project.schema,
-            &key,
-            &rejects,
-            &mut |read, all| {
-                report.step("encode", read, all);
-            },
-        )
-        .map_err(|error| Fault::state("dataset.refused", Chain(&error).to_string()))?;
+        let outbox = self.outbox(&project.id);
+        let folder = outbox.parent().unwrap_or(Path::new("."));
+        crate::store::private_folder(folder)
+            .map_err(|error| Fault::internal("store.failed", &error))?;
+        let job = Job {
+            source: &source.path,
+            schema: &project.schema,
+            key: &key,
+            project: *project.id.as_bytes(),
+            rejects: &rejects,
+            scratch: folder,
+        };
+        let mut partial = PrivateFile::new(&outbox)?;
+        let (_, encoded) =
+            dataset::encode(&job, &mut partial.file, &mut |progress| match progress {
+                Progress::Reading {
+                    bytes, bytes_total, ..
+                } => report.step("encode", bytes, bytes_total),
+                Progress::Writing { records, total } => report.step("shuffle", records, total),
+            })
+            .map_err(|error| Fault::state("dataset.refused", Chain(&error).to_string()))?;
+        partial.commit()?;
 
-        let mut order: Vec<usize> = (0..data.encoded.len()).collect();
-        order.shuffle(&mut crate::entropy::generator()?);
-        let header = Header::new(
-            *project.id.as_bytes(),
-            &project.schema,
-            key.id(),
-            order.len() as u64,
-        );
-        let rows: Vec<_> = order
-            .iter()
-            .filter_map(|at| data.encoded.get(*at).cloned())
-            .collect();
-        write_private(&self.outbox(&project.id), &Batch::encode(&header, &rows)?)?;
-
-        let ids: Vec<_> = order.iter().filter_map(|at| data.ids.get(*at)).collect();
-        let attributes: Vec<_> = project
-            .schema
-            .attributes
-            .iter()
-            .zip(&data.attributes)
-            .filter(|(_, column)| !column.is_empty())
-            .map(|(attribute, column)| {
-                let column = order
-                    .iter()
-                    .map(|at| column.get(*at).copied().flatten())
-                    .collect();
-                (attribute.name.clone(), column)
+        let names = project.schema.attributes.iter().enumerate();
+        let attributes: Vec<_> = names
+            .filter_map(|(at, attribute)| {
+                Some((attribute.name.clone(), encoded.attribute(at)?.collect()))
             })
             .collect();
-        let summary = json!(data.summary).to_string();
+        let summary = json!(encoded.summary).to_string();
         let uploaded = Uploaded {
             dataset: name,
             summary: &summary,
-            ids: &ids,
             attributes: &attributes,
         };
-        self.store.begin_upload(&project.id, &uploaded)?;
+        self.store
+            .begin_upload(&project.id, &uploaded, encoded.ids())?;
         Ok(())
     }
 
@@ -262,21 +250,36 @@ async fn send_chunks(
     Ok(())
 }
 
-/// Writes a file that only this user can read, whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    crate::store::private_folder(folder)
-        .map_err(|error| Fault::internal("store.failed", &error))?;
-    let partial = path.with_extension("partial");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(())
+/// A file that only this user can read, there whole or not at all.
+struct PrivateFile<'a> {
+    file: File,
+    partial: PathBuf,
+    path: &'a Path,
+}
+
+impl<'a> PrivateFile<'a> {
+    /// Begins to write what will be at `path`.
+    fn new(path: &'a Path) -> Result<Self, Fault> {
+        let partial = path.with_extension("partial");
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
+        Ok(Self {
+            file,
+            partial,
+            path,
+        })
+    }
+
+    /// Puts the file in its place, durably.
+    fn commit(self) -> Result<(), Fault> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.partial, self.path)?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    }
 }

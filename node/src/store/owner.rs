@@ -49,8 +49,6 @@ pub struct Uploaded<'a> {
     pub dataset: &'a str,
     /// Counts as JSON.
     pub summary: &'a str,
-    /// Record identities in the order of the uploaded rows.
-    pub ids: &'a [&'a Zeroizing<String>],
     /// Attribute name and the category of each uploaded row.
     pub attributes: &'a [(String, Vec<Option<u16>>)],
 }
@@ -91,14 +89,16 @@ impl OwnerStore {
         self.0.manifest(id)
     }
 
-    /// Keeps what belongs to a batch that is about to be uploaded; replaces an earlier one.
+    /// Keeps what belongs to a batch that is about to be uploaded; replaces an earlier one. `ids`
+    /// are the records' identities in the order of the uploaded rows.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn begin_upload(
+    pub fn begin_upload<'i>(
         &self,
         project: &ProjectId,
         uploaded: &Uploaded<'_>,
+        ids: impl Iterator<Item = &'i str>,
     ) -> rusqlite::Result<()> {
         let mut connection = self.0.lock();
         let transaction = connection.transaction()?;
@@ -111,8 +111,8 @@ impl OwnerStore {
             params![project.as_bytes(), uploaded.dataset, uploaded.summary],
         )?;
         let mut record = transaction.prepare("INSERT INTO record VALUES (?1, ?2, ?3)")?;
-        for (row, id) in (0_i64..).zip(uploaded.ids) {
-            record.execute(params![project.as_bytes(), row, id.as_str()])?;
+        for (row, id) in (0_i64..).zip(ids) {
+            record.execute(params![project.as_bytes(), row, id])?;
         }
         drop(record);
         for (name, categories) in uploaded.attributes {
@@ -364,19 +364,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = OwnerStore::open(&dir.path().join("owner.db")).unwrap();
         let project = ProjectId::of_manifest(b"p");
-        let ids: Vec<_> = ["b", "a", "c"]
-            .map(|id| Zeroizing::new(id.to_owned()))
-            .into();
-        let ids: Vec<_> = ids.iter().collect();
+        let ids = ["b", "a", "c"];
         let attributes = [("grade".to_owned(), vec![Some(1), None, Some(0)])];
         let uploaded = Uploaded {
             dataset: "people",
             summary: "{}",
-            ids: &ids,
             attributes: &attributes,
         };
-        store.begin_upload(&project, &uploaded).unwrap();
-        store.begin_upload(&project, &uploaded).unwrap();
+        store
+            .begin_upload(&project, &uploaded, ids.into_iter())
+            .unwrap();
+        store
+            .begin_upload(&project, &uploaded, ids.into_iter())
+            .unwrap();
         assert_eq!(store.upload_sealed(&project).unwrap(), Some(false));
         store.seal_upload(&project).unwrap();
         assert_eq!(store.upload_sealed(&project).unwrap(), Some(true));

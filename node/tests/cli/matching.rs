@@ -125,7 +125,7 @@ fn token_files_that_do_not_fit_are_refused() {
     matching(
         "flipped.tokens",
         "credit.tokens",
-        &["flipped.tokens", "checksum is wrong"],
+        &["flipped.tokens", "changed or damaged"],
     );
     matching(
         "data/health.csv",

@@ -32,6 +32,9 @@ pub enum BatchError {
         /// Rows written.
         found: u64,
     },
+    /// A token has another number of set bits than the batch says.
+    #[error("a token's number of set bits is wrong: the batch was changed or damaged")]
+    Ones,
     /// The checksum differs.
     #[error("the batch's checksum is wrong: the file was changed or damaged")]
     Checksum,

@@ -59,7 +59,7 @@ impl Header {
             project,
             schema: schema.fingerprint(),
             key,
-            pack: [0; 32],
+            pack: *crate::pack::hash(),
             suite: schema.token.suite,
             profile: schema.token.profile,
             agreement: schema.token.agreement(),

@@ -177,7 +177,7 @@ impl Batch {
                 let ones = u16::from_le_bytes(*stated);
                 let counted: u32 = token.iter().map(|word| word.count_ones()).sum();
                 if counted != u32::from(ones) {
-                    return Err(BatchError::Row("its number of set bits is wrong"));
+                    return Err(BatchError::Ones);
                 }
                 self.ones.push(ones);
             }

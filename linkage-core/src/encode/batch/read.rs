@@ -124,6 +124,6 @@ pub fn read_header(input: &mut impl Read) -> Result<Header, StreamError> {
     head.copy_from_slice(&prefix);
     input
         .read_exact(rest)
-        .map_err(|error| short(error, BatchError::Header("it is cut off")))?;
+        .map_err(|error| short(error, BatchError::Header("it is too short")))?;
     Ok(Header::from_bytes(&bytes)?)
 }

@@ -1,0 +1,290 @@
+//! From a source to a batch in bounded memory.
+//!
+//! ```text
+//! reader thread   blocks of lines
+//! all cores       rows: taken apart, normalised, encoded, packed
+//! this thread     identities kept, packed rows into random buckets
+//!                 then: bucket after bucket shuffled and written
+//! ```
+
+use std::io::Write;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use linkage_core::encode::Encoder;
+use linkage_core::encode::batch::{BatchWriter, Header, RowLayout};
+use linkage_core::normalise::{DataQuality, Normaliser};
+use rayon::prelude::*;
+
+use super::ids::Ids;
+use super::shuffle::Shuffle;
+use super::work::{Done, Worker};
+use super::{Encoded, Error, FillRange, Job, NO_VALUE, Progress, Summary, today};
+use crate::ingest::{Block, Reason, RejectFile, Source};
+
+/// Blocks that the cores work on at a time, per core: enough that none waits for the slowest.
+const BLOCKS_PER_CORE: usize = 4;
+
+/// Shortest line that could hold a record; with it the source's size bounds the number of rows.
+const LINE_BYTES_MIN: u64 = 24;
+
+/// Rows written between two reports of progress.
+const ROWS_PER_REPORT: u64 = 16_384;
+
+/// Reads, normalises and encodes a source, and writes its batch to `out` in secret random order.
+///
+/// # Errors
+/// [`Error`], saying what to do.
+pub fn encode<W: Write>(
+    job: &Job<'_>,
+    out: W,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(W, Encoded), Error> {
+    let source = Source::open(job.source, job.schema)?;
+    let bytes_total = source.bytes_total();
+    let layout = Header::new(job.project, job.schema, job.key.id(), 0).layout();
+    let worker = Worker {
+        parser: source.parser(),
+        normaliser: Normaliser::new(job.schema, today()),
+        encoder: Encoder::new(job.schema, job.key),
+        layout,
+    };
+    let mut gathered = Gathered::new(job, &worker, layout, bytes_total)?;
+    let depth = BLOCKS_PER_CORE * rayon::current_num_threads();
+    let (sender, blocks) = sync_channel(depth);
+    std::thread::scope(|scope| {
+        let mut source = source;
+        scope.spawn(move || {
+            while let Some(block) = source.next_block().transpose() {
+                let failed = block.is_err();
+                if sender.send(block).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        // Leaving drops the receiver, which ends the reader.
+        gather(blocks, depth, &worker, &mut gathered, bytes_total, progress)
+    })?;
+    let done = gathered.close()?;
+    write(job, done, out, progress)
+}
+
+/// Works on some blocks while the ones before are put away in order.
+fn gather(
+    blocks: Receiver<Result<Block, crate::ingest::Error>>,
+    depth: usize,
+    worker: &Worker<'_>,
+    gathered: &mut Gathered<'_>,
+    bytes_total: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let mut before: Vec<Done> = vec![];
+    loop {
+        let mut next = Vec::with_capacity(depth);
+        // Waits for one block, takes what else is there.
+        let first = blocks.recv().ok();
+        for block in first.into_iter().chain(blocks.try_iter()).take(depth) {
+            next.push(block?);
+        }
+        if next.is_empty() && before.is_empty() {
+            return Ok(());
+        }
+        let bytes = next.last().map_or(bytes_total, Block::bytes_read);
+        let work = || {
+            let done = next.into_par_iter().map(|block| worker.block(block));
+            done.collect::<Result<Vec<_>, _>>()
+        };
+        let (done, put) = rayon::join(work, || gathered.put_all(before));
+        put?;
+        before = done.map_err(|error| Error::Output(error.into()))?;
+        progress(Progress::Reading {
+            records: gathered.ids.len() as u64,
+            bytes,
+            bytes_total,
+        });
+    }
+}
+
+/// What has been put away.
+struct Gathered<'a> {
+    job: &'a Job<'a>,
+    worker: &'a Worker<'a>,
+    layout: RowLayout,
+    ids: Ids,
+    /// Row in the file of some records and how many rows before it hold no record, where the
+    /// number changes.
+    skips: Vec<(u32, u64)>,
+    shuffle: Shuffle<'a>,
+    attributes: Vec<Option<Vec<u8>>>,
+    rejects: RejectFile,
+    quality: DataQuality,
+    without_token: u64,
+    fill: FillRange,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(
+        job: &'a Job<'a>,
+        worker: &'a Worker<'a>,
+        layout: RowLayout,
+        bytes_total: u64,
+    ) -> Result<Self, Error> {
+        let rng = crate::entropy::generator()?;
+        let rows_max = bytes_total / LINE_BYTES_MIN + 1;
+        let attributes = 0..job.schema.attributes.len();
+        let present = |at| worker.parser.has_attribute(at).then(Vec::new);
+        Ok(Self {
+            job,
+            worker,
+            layout,
+            ids: Ids::default(),
+            skips: vec![],
+            shuffle: Shuffle::new(job.scratch, layout.row_bytes(), rows_max, rng),
+            attributes: attributes.map(present).collect(),
+            rejects: RejectFile::new(job.rejects).map_err(|e| job.rejects_error(e))?,
+            quality: DataQuality::new(job.schema),
+            without_token: 0,
+            fill: FillRange::default(),
+        })
+    }
+
+    fn put_all(&mut self, blocks: Vec<Done>) -> Result<(), Error> {
+        blocks.into_iter().try_for_each(|done| self.put(done))
+    }
+
+    fn put(&mut self, mut done: Done) -> Result<(), Error> {
+        let fields = self.job.schema.fields.len();
+        let attributes = self.attributes.len();
+        let row_bytes = self.layout.row_bytes();
+        let mut repeated = vec![];
+        for (at, row) in done.rows.iter().enumerate() {
+            let id = done.id(at);
+            // No source has as many rows as would not fit: their ids alone would not.
+            let record = self.ids.len() as u32;
+            if let Some(before) = self.ids.push(id)? {
+                let reason = Reason::DuplicateId(self.row_number(before));
+                repeated.push(self.worker.parser.reject(&done.block, row.number, reason));
+                continue;
+            }
+            self.note_row(record, row.number);
+            let states = done.states.iter().skip(at * fields).take(fields);
+            self.quality.add(states.copied());
+            let packed = part(&done.packed, at, row_bytes);
+            self.shuffle
+                .push(record, packed)
+                .map_err(|e| self.job.scratch_error(e))?;
+            match self.layout.packed_ones(packed) {
+                0 => self.without_token += 1,
+                ones => self.fill.add(ones),
+            }
+            let values = part(&done.attributes, at, attributes);
+            for (column, value) in self.attributes.iter_mut().zip(values) {
+                if let Some(column) = column {
+                    column.push(*value);
+                }
+            }
+        }
+        let mut rejects = std::mem::take(&mut done.rejects);
+        rejects.append(&mut repeated);
+        rejects.sort_by_key(|reject| reject.row);
+        for reject in &rejects {
+            let added = self.rejects.add(reject);
+            added.map_err(|e| self.job.rejects_error(e))?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the row of `record` if it is not the one after the record before.
+    fn note_row(&mut self, record: u32, number: u64) {
+        let skipped = number - u64::from(record);
+        if self.skips.last().is_none_or(|(_, last)| *last != skipped) {
+            self.skips.push((record, skipped));
+        }
+    }
+
+    /// Row of `record` in the file.
+    fn row_number(&self, record: u32) -> u64 {
+        let after = self.skips.partition_point(|(from, _)| *from <= record);
+        let skip = after.checked_sub(1).and_then(|at| self.skips.get(at));
+        u64::from(record) + skip.map_or(0, |(_, skipped)| *skipped)
+    }
+
+    /// The end of reading.
+    fn close(mut self) -> Result<Closed<'a>, Error> {
+        self.ids.close();
+        let finished = self.rejects.finish();
+        let (rejected, rejects_file) = finished.map_err(|e| self.job.rejects_error(e))?;
+        let summary = Summary {
+            rows: self.ids.len() as u64,
+            rejected,
+            rejects_file,
+            without_token: self.without_token,
+            fill: self.fill.shares(self.job.schema.token_bits()),
+            quality: self.quality,
+        };
+        if self.ids.is_empty() {
+            return Err(Error::NoRows {
+                path: self.job.source.into(),
+                rejected: summary.rejected_rows(),
+                rejects: summary.rejects_file.map_or_else(
+                    || "the header, there are no rows".into(),
+                    |p| p.display().to_string(),
+                ),
+            });
+        }
+        Ok(Closed {
+            ids: self.ids,
+            shuffle: self.shuffle,
+            attributes: self.attributes,
+            summary,
+        })
+    }
+}
+
+/// Part `at` of `parts` that all have the same length.
+fn part<T>(parts: &[T], at: usize, length: usize) -> &[T] {
+    parts.get(at * length..(at + 1) * length).unwrap_or(&[])
+}
+
+/// All rows, before they are put in order.
+struct Closed<'a> {
+    ids: Ids,
+    shuffle: Shuffle<'a>,
+    attributes: Vec<Option<Vec<u8>>>,
+    summary: Summary,
+}
+
+fn write<W: Write>(
+    job: &Job<'_>,
+    done: Closed<'_>,
+    out: W,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(W, Encoded), Error> {
+    let rows = done.summary.rows;
+    let header = Header::new(job.project, job.schema, job.key.id(), rows);
+    let mut writer = BatchWriter::new(out, &header)?;
+    let mut order = Vec::with_capacity(done.ids.len());
+    done.shuffle
+        .finish(&mut |record, packed| -> Result<(), Error> {
+            order.push(record);
+            let written = order.len() as u64;
+            if written.is_multiple_of(ROWS_PER_REPORT) || written == rows {
+                progress(Progress::Writing {
+                    records: written,
+                    total: rows,
+                });
+            }
+            Ok(writer.push_packed(packed)?)
+        })?;
+    let (out, digest) = writer.finish()?;
+    let encoded = Encoded {
+        header,
+        digest,
+        ids: done.ids,
+        order,
+        attributes: done.attributes,
+        summary: done.summary,
+    };
+    Ok((out, encoded))
+}
+
+const _: () = assert!(linkage_core::schema::ATTRIBUTE_VALUES_MAX < NO_VALUE as usize);
