@@ -60,7 +60,7 @@ pub struct Comparison<'a> {
     b: &'a Batch,
     agreement: Agreement,
     bits: u32,
-    segments: Vec<Segment>,
+    segments: &'a [Segment],
 }
 
 impl<'a> Comparison<'a> {
@@ -71,16 +71,8 @@ impl<'a> Comparison<'a> {
             b,
             agreement: a.header().agreement,
             bits: a.header().token_bits,
-            segments: Vec::new(),
+            segments: &a.header().segments,
         }
-    }
-
-    /// The same, of tokens that consist of `segments`; see [`crate::schema::Schema::segments`].
-    /// Tokens without segments are compared in one piece.
-    #[must_use]
-    pub fn with_segments(mut self, segments: Vec<Segment>) -> Self {
-        self.segments = segments;
-        self
     }
 
     /// Agreement of record `row_a` of the one with `row_b` of the other; 0 when either has no
@@ -94,7 +86,7 @@ impl<'a> Comparison<'a> {
         }
         let (token_a, token_b) = (self.a.token(row_a), self.b.token(row_b));
         if self.agreement == Agreement::Dice && !self.segments.is_empty() {
-            return segment_agreement(token_a, token_b, &self.segments);
+            return segment_agreement(token_a, token_b, self.segments);
         }
         let both = intersection(token_a, token_b);
         match self.agreement {

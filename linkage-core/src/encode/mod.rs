@@ -146,6 +146,12 @@ impl<'a> Encoder<'a> {
             .unwrap_or(none)
     }
 
+    /// Encodes many records, in order, on this thread.
+    pub fn records_here(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
+        let groups = records.chunks(LANES);
+        groups.flat_map(|group| self.chunk(group)).collect()
+    }
+
     /// Encodes many records, in order, on all cores.
     pub fn records(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
         records

@@ -3,11 +3,15 @@
 use linkage_core::encode::Encoder;
 use linkage_core::encode::batch::{BatchError, RowLayout};
 use linkage_core::normalise::Normaliser;
-use linkage_core::record::FieldState;
+use linkage_core::record::{FieldState, NormalRecord};
 use zeroize::Zeroizing;
 
 use super::NO_VALUE;
 use crate::ingest::{Block, Parser, Reject};
+
+/// Records encoded at a time: a multiple of the encoder's groups, few enough that the canonical values
+/// of a block are never all in memory.
+const GROUP: usize = 128;
 
 /// What turns blocks of one source into rows of one batch.
 pub(super) struct Worker<'a> {
@@ -60,15 +64,23 @@ impl Worker<'_> {
             block,
         };
         let mut failure = None;
-        let (mut rows, mut rejects) = (vec![], vec![]);
+        let (mut rows, mut rejects, mut waiting) = (vec![], vec![], vec![]);
+        let mut pack = |waiting: &mut Vec<NormalRecord>| {
+            for encoded in self.encoder.records_here(waiting) {
+                if let Err(error) = self.layout.pack(&(&encoded).into(), &mut done.packed) {
+                    failure = Some(error);
+                }
+            }
+            waiting.clear();
+        };
         self.parser.rows(&done.block, &mut |row| match row {
             Err(reject) => rejects.push(reject),
             Ok(row) => {
                 let normal = self.normaliser.record(&row.record);
                 done.states.extend(normal.states());
-                let encoded = self.encoder.record(&normal);
-                if let Err(error) = self.layout.pack(&(&encoded).into(), &mut done.packed) {
-                    failure = Some(error);
+                waiting.push(normal);
+                if waiting.len() == GROUP {
+                    pack(&mut waiting);
                 }
                 append(&mut done.ids, &row.record.id);
                 let values = row.attributes.iter();
@@ -82,6 +94,7 @@ impl Worker<'_> {
                 });
             }
         });
+        pack(&mut waiting);
         (done.rows, done.rejects) = (rows, rejects);
         failure.map_or(Ok(done), Err)
     }

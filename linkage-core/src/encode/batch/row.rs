@@ -30,7 +30,7 @@ impl<'a> From<&'a EncodedRecord> for Row<'a> {
             token: record.token.words(),
             link_keys: &record.link_keys,
             block_keys: &record.block_keys,
-            classes: &[],
+            classes: &record.classes,
         }
     }
 }
