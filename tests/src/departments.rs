@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use linkage_core::ids::PartyId;
 use linkage_core::quality::Truth;
-use linkage_generator::output::{Header, write_csv, write_truth};
+use linkage_generator::output::{Files, Header, write};
 use linkage_generator::{Department, Settings};
 
 /// The schema that the departments agree on.
@@ -32,11 +32,15 @@ impl Departments {
         let settings = Settings::for_records(seed, records)?;
         let mut sources = vec![];
         let mut truth = vec![];
-        for (at, department) in Department::ALL.into_iter().enumerate() {
+        for (at, department) in Department::USUAL.into_iter().enumerate() {
             let path = dir.join(format!("{}.csv", department.slug()));
-            write_csv(department, &settings, File::create(&path)?)?;
             let header = if at == 0 { Header::Yes } else { Header::No };
-            write_truth(department, &settings, header, &mut truth)?;
+            let files = Files {
+                records: File::create(&path)?,
+                truth: &mut truth,
+                errors: std::io::sink(),
+            };
+            write(&department.records(&settings)?, header, files, &mut |_| {})?;
             sources.push((department.slug().parse()?, path));
         }
         sources.sort();

@@ -16,6 +16,10 @@ pub enum Department {
     Health,
     /// 征信: 75 % of those aged 18 and more.
     Credit,
+    /// 税务: 60 % of those aged 18 and more.
+    Tax,
+    /// 市场监管: legal representatives, shareholders and supervisors, 9 % of those aged 18 and more.
+    Market,
 }
 
 impl fmt::Display for Department {
@@ -26,7 +30,16 @@ impl fmt::Display for Department {
 
 impl Department {
     /// Every department.
-    pub const ALL: [Self; 3] = [Self::SocialSecurity, Self::Health, Self::Credit];
+    pub const ALL: [Self; 5] = [
+        Self::SocialSecurity,
+        Self::Health,
+        Self::Credit,
+        Self::Tax,
+        Self::Market,
+    ];
+
+    /// The departments of a usual demonstration.
+    pub const USUAL: [Self; 3] = [Self::SocialSecurity, Self::Health, Self::Credit];
 
     /// The name used in file names and in the `dataset` column.
     pub fn slug(self) -> &'static str {
@@ -34,6 +47,8 @@ impl Department {
             Self::SocialSecurity => "social-security",
             Self::Health => "health",
             Self::Credit => "credit",
+            Self::Tax => "tax",
+            Self::Market => "market",
         }
     }
 
@@ -47,6 +62,11 @@ impl Department {
                 ),
                 ("income_band", &["1", "2", "3", "4", "5"]),
             ],
+            Self::Tax => &[("income_band", &["1", "2", "3", "4", "5"])],
+            Self::Market => &[(
+                "position",
+                &["legal-representative", "shareholder", "supervisor"],
+            )],
             Self::Health => &[("chronic", &["none", "hypertension", "diabetes", "other"])],
             Self::Credit => &[("grade", &["A", "B", "C", "D"])],
         }
@@ -64,6 +84,8 @@ impl Department {
             Self::SocialSecurity => vec![traits.employment, traits.income_band],
             Self::Health => vec![traits.chronic],
             Self::Credit => vec![traits.grade],
+            Self::Tax => vec![traits.income_band],
+            Self::Market => vec![traits.position],
         }
     }
 
@@ -73,6 +95,20 @@ impl Department {
             Self::SocialSecurity => 8_000,
             Self::Health => 7_000,
             Self::Credit => 7_500,
+            Self::Tax => 6_000,
+            Self::Market => 900,
+        }
+    }
+
+    /// Records per 10 000 persons, rounded down from measurement; the test
+    /// `every_department_reaches_the_target` fails if the population drifts away from it.
+    pub(crate) fn rows_per_10_000(self) -> u64 {
+        match self {
+            Self::SocialSecurity => 5_800,
+            Self::Health => 6_900,
+            Self::Credit => 5_700,
+            Self::Tax => 4_500,
+            Self::Market => 660,
         }
     }
 
@@ -81,7 +117,7 @@ impl Department {
         match self {
             Self::SocialSecurity => (16..=75).contains(&age),
             Self::Health => true,
-            Self::Credit => age >= 18,
+            Self::Credit | Self::Tax | Self::Market => age >= 18,
         }
     }
 
@@ -91,18 +127,20 @@ impl Department {
             Self::SocialSecurity => 'S',
             Self::Health => 'H',
             Self::Credit => 'C',
+            Self::Tax => 'T',
+            Self::Market => 'M',
         }
     }
 
     /// Its code for a sex; `None` where it was not stated.
     pub(crate) fn sex_code(self, sex: Option<Sex>) -> &'static str {
         match (self, sex) {
-            (Self::SocialSecurity, Some(Sex::Male)) => "男",
-            (Self::SocialSecurity, Some(Sex::Female)) => "女",
-            (Self::Health, Some(Sex::Male)) => "1",
-            (Self::Health, Some(Sex::Female)) => "2",
+            (Self::SocialSecurity | Self::Market, Some(Sex::Male)) => "男",
+            (Self::SocialSecurity | Self::Market, Some(Sex::Female)) => "女",
+            (Self::Health | Self::Tax, Some(Sex::Male)) => "1",
+            (Self::Health | Self::Tax, Some(Sex::Female)) => "2",
             // 9 is "unstated" in GB/T 2261.1.
-            (Self::Health, None) => "9",
+            (Self::Health | Self::Tax, None) => "9",
             (Self::Credit, Some(Sex::Male)) => "M",
             (Self::Credit, Some(Sex::Female)) => "F",
             (_, None) => "",
@@ -113,10 +151,10 @@ impl Department {
     pub(crate) fn date_text(self, date: Date, stream: &mut Stream) -> String {
         let (year, month, day) = (date.year(), date.month(), date.day());
         match self {
-            Self::SocialSecurity => format!("{year:04}-{month:02}-{day:02}"),
+            Self::SocialSecurity | Self::Market => format!("{year:04}-{month:02}-{day:02}"),
             Self::Health if stream.chance(1_000) => format!("{year}年{month}月{day}日"),
             Self::Health => format!("{year}/{month}/{day}"),
-            Self::Credit => format!("{year:04}{month:02}{day:02}"),
+            Self::Credit | Self::Tax => format!("{year:04}{month:02}{day:02}"),
         }
     }
 

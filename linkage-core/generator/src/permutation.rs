@@ -1,6 +1,6 @@
 //! Seeded permutations of `0..size`, computed point by point.
 
-use crate::stream::mix;
+use crate::stream::{finalise, mix};
 
 /// A bijection of `0..size`: a balanced four-round Feistel network over the next even power of
 /// two, walked until it lands inside the range (Black and Rogaway, CT-RSA 2002). The round
@@ -8,7 +8,7 @@ use crate::stream::mix;
 pub(crate) struct Permutation {
     size: u64,
     half_bits: u32,
-    key: u64,
+    keys: [u64; 4],
 }
 
 impl Permutation {
@@ -18,7 +18,7 @@ impl Permutation {
         Self {
             size,
             half_bits: bits.div_ceil(2).max(1),
-            key,
+            keys: [0, 1, 2, 3].map(|round| mix([key, round, size, 0])),
         }
     }
 
@@ -34,8 +34,8 @@ impl Permutation {
     fn rounds(&self, value: u64) -> u64 {
         let mask = (1 << self.half_bits) - 1;
         let (mut left, mut right) = (value >> self.half_bits, value & mask);
-        for round in 0..4 {
-            let swapped = left ^ (mix([self.key, round, right, self.size]) & mask);
+        for key in self.keys {
+            let swapped = left ^ (finalise(right.wrapping_add(key)) & mask);
             (left, right) = (right, swapped);
         }
         (left << self.half_bits) | right

@@ -4,9 +4,6 @@
     reason = "each index is drawn below the length of a table that is never empty"
 )]
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha20Rng;
-
 /// What a stream is for. Streams of different purposes never meet, so a draw added for one
 /// purpose leaves all others as they were.
 #[derive(Clone, Copy)]
@@ -19,29 +16,53 @@ pub(crate) enum Purpose {
     Order = 6,
     RecordId = 7,
     ResidentId = 8,
+    Pattern = 9,
+    Address = 10,
+    Mobile = 11,
+    Move = 12,
+    PhoneChange = 13,
+    Renaming = 14,
+    SharedNumber = 15,
+    NumberChange = 16,
+    FifteenDigits = 17,
+    Document = 18,
+    Episodes = 19,
+    Scatter = 20,
+    Enterprise = 21,
+    Brand = 22,
+    Code = 23,
+    Representative = 24,
+    NewRepresentative = 25,
+    Attribute = 26,
 }
 
-/// A random stream: ChaCha20 with the seed, purpose and scope as key and the index as nonce.
-pub(crate) struct Stream(ChaCha20Rng);
+/// A random stream: SplitMix64 with an increment of its own for each stream (Steele, Lea and
+/// Flood, OOPSLA 2014). The data are made up, so speed counts and secrecy does not.
+pub(crate) struct Stream {
+    state: u64,
+    increment: u64,
+}
 
 impl Stream {
     /// Opens the stream of `index` under `purpose`; `scope` separates departments or copies.
     pub(crate) fn open(seed: u64, purpose: Purpose, scope: u64, index: u64) -> Self {
-        let mut key = [0; 32];
-        let words = [seed, purpose as u64, scope];
-        for (part, word) in key.chunks_exact_mut(8).zip(words) {
-            part.copy_from_slice(&word.to_le_bytes());
+        let state = mix([seed, purpose as u64, scope, index]);
+        Self {
+            state,
+            increment: finalise(!state) | 1,
         }
-        let mut rng = ChaCha20Rng::from_seed(key);
-        rng.set_stream(index);
-        Self(rng)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(self.increment);
+        finalise(self.state)
     }
 
     /// A number in `0..bound` (Lemire's multiplication; the bias, below `bound / 2^32`, is far
-    /// under what any test of this data can see). Own code, because the draws of `rand` may
-    /// change between versions and the data must not.
+    /// under what any test of this data can see). Own code, because a library's draws may change
+    /// between versions and the data must not.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        ((u64::from(self.0.next_u32()) * u64::from(bound)) >> 32) as u32
+        (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// A number in `low..=high`.
@@ -89,19 +110,35 @@ impl<T: Copy> Weighted<T> {
     pub(crate) fn items(&self) -> &[T] {
         &self.items
     }
+
+    /// The items with their weights, in the order given.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (T, u32)> {
+        let before = std::iter::once(0).chain(self.cumulative.iter().copied());
+        let weights = self.cumulative.iter().zip(before).map(|(sum, b)| sum - b);
+        self.items.iter().copied().zip(weights)
+    }
 }
 
-/// Mixes words into one (finaliser of SplitMix64, Steele, Lea and Flood, OOPSLA 2014). For
-/// decisions that are asked for every person and need no more than one draw.
+/// Mixes words into one. For decisions that are asked for every person and need no more than one
+/// draw.
 pub(crate) fn mix(words: [u64; 4]) -> u64 {
     words
         .into_iter()
         .fold(0x9E37_79B9_7F4A_7C15, |state, word| {
-            let mut z = (state ^ word).wrapping_add(0x9E37_79B9_7F4A_7C15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^ (z >> 31)
+            finalise((state ^ word).wrapping_add(0x9E37_79B9_7F4A_7C15))
         })
+}
+
+/// True with a probability of `rate` in 10 000, decided once per (seed, purpose, scope, index).
+pub(crate) fn happens(seed: u64, purpose: Purpose, scope: u64, index: u64, rate: u64) -> bool {
+    mix([seed, purpose as u64, scope, index]) % 10_000 < rate
+}
+
+/// Finaliser of SplitMix64: a bijection that scatters.
+pub(crate) fn finalise(z: u64) -> u64 {
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]

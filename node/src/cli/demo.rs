@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::{EXIT_OK, Failure};
+use super::generate::Errors;
 use super::screen::{self, Form};
 use super::{progress, runtime};
 
@@ -42,9 +43,9 @@ pub struct Demo {
     /// Seed of the made-up data: the same seed, the same people
     #[arg(long, default_value_t = 1, conflicts_with = "input")]
     seed: u64,
-    /// Make data with many errors
-    #[arg(long, conflicts_with = "input")]
-    dirty: bool,
+    /// Errors in the made-up data
+    #[arg(long, value_enum, default_value_t, conflicts_with = "input")]
+    errors: Errors,
     /// Leave out the Febrl 4 benchmark
     #[arg(long, conflicts_with = "input")]
     no_benchmark: bool,
@@ -114,7 +115,7 @@ impl Demo {
             None => Input::Generated {
                 records: self.records,
                 seed: self.seed,
-                dirty: self.dirty,
+                errors: self.errors.into(),
                 benchmark: !self.no_benchmark,
             },
         };

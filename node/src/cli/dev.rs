@@ -1,59 +1,25 @@
-//! Data sets and certificates for development and demonstrations.
+//! Certificates for development and demonstrations, and the way to made-up data.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
 use jiff::Timestamp;
-use linkage_generator::output::{self, Header, Summary};
-use linkage_generator::{Department, ErrorLevel, Settings};
 use linkage_node::identity::Role;
 use linkage_node::pki::{DevPki, PkiError, Validity};
 use serde_json::json;
 
 use super::failure::{Blame as _, EXIT_OK, Failure};
-use super::outputs::{self, Outputs};
-use super::progress::{self, Lines};
+use super::generate::Generate;
 use super::screen::{self, Form};
 
 /// Data and certificates for development; never for production.
 #[derive(Debug, Subcommand)]
 pub enum Dev {
-    /// Make data sets of invented people for three departments, with the truth
+    /// Make data sets of invented people or enterprises for several departments, with the truth
     Generate(Generate),
     /// Make a certificate authority and certificates for the parties of a demonstration
     Pki(Pki),
-}
-
-/// Arguments of `dev generate`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Writes one CSV per department (columns of the schema template person-cn), truth.csv (which records \
-are one person's) and errors.csv (what is wrong in which record). Equal arguments give equal files. \
-Nobody in them exists, and no identity number can belong to anyone.
-
-Example:
-  linkage dev generate --records 5000 --seed 1 --out data")]
-pub struct Generate {
-    /// Records per department
-    #[arg(long, value_name = "N")]
-    records: u64,
-    /// Seed from which everything follows
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    seed: u64,
-    /// Folder to write to, made if need be
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Errors as in badly kept registers
-    #[arg(long)]
-    dirty: bool,
-    /// Overwrite the files of an earlier run
-    #[arg(long)]
-    force: bool,
 }
 
 /// Arguments of `dev pki`.
@@ -117,97 +83,6 @@ impl Dev {
             Self::Pki(command) => command.run(form),
         }
     }
-}
-
-/// Places of the outputs in [`Outputs`], after the departments' files.
-const TRUTH: usize = Department::ALL.len();
-const ERRORS: usize = TRUTH + 1;
-
-impl Generate {
-    fn run(self, form: Form) -> Result<u8, Failure> {
-        let level = if self.dirty {
-            ErrorLevel::Dirty
-        } else {
-            ErrorLevel::Routine
-        };
-        let settings = Settings::for_records(self.seed, self.records)
-            .or_input()?
-            .with_errors(level);
-        let mut names: Vec<String> = Department::ALL.iter().map(|d| format!("{d}.csv")).collect();
-        names.extend(["truth.csv", "errors.csv"].map(str::to_owned));
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let outputs = Outputs::within(&self.out, &names, &[], self.force)?;
-        // Records and truth: two lines for each record.
-        let bar = progress::counted("writing", 2 * self.records * Department::ALL.len() as u64);
-        let written = write(&outputs, &settings, &bar);
-        bar.finish_and_clear();
-        let summaries = written?;
-        outputs.commit()?;
-        let lines = Department::ALL.iter().zip(&summaries).map(|(d, s)| {
-            json!({ "dataset": d.slug(), "rows": s.rows, "errors": s.errors,
-                    "rows_with_errors": s.rows_with_errors })
-        });
-        let data = json!({ "folder": self.out, "seed": self.seed,
-                           "datasets": lines.collect::<Vec<_>>() });
-        form.show(&data, || text(&self.out, &summaries))?;
-        Ok(EXIT_OK)
-    }
-}
-
-fn write(
-    outputs: &Outputs,
-    settings: &Settings,
-    bar: &ProgressBar,
-) -> Result<Vec<Summary>, Failure> {
-    let mut truth = Lines::new(BufWriter::new(create(outputs, TRUTH)?), bar.clone());
-    let mut errors = BufWriter::new(create(outputs, ERRORS)?);
-    let mut summaries = vec![];
-    let mut header = Header::Yes;
-    for (index, department) in Department::ALL.into_iter().enumerate() {
-        let records = BufWriter::new(create(outputs, index)?);
-        summaries.push(output::write_csv(
-            department,
-            settings,
-            Lines::new(records, bar.clone()),
-        )?);
-        output::write_truth(department, settings, header, &mut truth)?;
-        output::write_errors(department, settings, header, &mut errors)?;
-        header = Header::No;
-    }
-    truth
-        .flush()
-        .map_err(outputs::io_error(&outputs.target(TRUTH)))?;
-    errors
-        .flush()
-        .map_err(outputs::io_error(&outputs.target(ERRORS)))?;
-    Ok(summaries)
-}
-
-/// Invented people need no protection: the files are readable as the user's other files are.
-fn create(outputs: &Outputs, index: usize) -> Result<File, outputs::Error> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(outputs.staged(index))
-        .map_err(outputs::io_error(&outputs.target(index)))
-}
-
-fn text(folder: &Path, summaries: &[Summary]) -> String {
-    let rows = Department::ALL
-        .iter()
-        .zip(summaries)
-        .map(|(department, summary)| {
-            let counts = [summary.rows, summary.rows_with_errors, summary.errors];
-            let mut row = vec![format!("{department}.csv")];
-            row.extend(counts.map(screen::count));
-            row
-        });
-    format!(
-        "Invented people in {}\n\n{}\n\nWhich records are one person's: truth.csv; what is wrong in them: errors.csv",
-        folder.display(),
-        screen::table(&["file", "records", "with errors", "errors"], 1, rows)
-    )
 }
 
 impl Pki {

@@ -11,6 +11,7 @@ mod encode;
 mod evaluate;
 mod extract;
 mod failure;
+mod generate;
 mod key;
 mod match_files;
 mod node;

@@ -1,6 +1,5 @@
 //! Progress of long work, on standard error and only where that is a terminal.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,30 +30,4 @@ fn bar(what: &str, total: u64, template: &str) -> ProgressBar {
         bar.enable_steady_tick(TICK);
     }
     bar
-}
-
-/// Passes bytes on and advances a bar by one for each line.
-pub struct Lines<W> {
-    inner: W,
-    bar: ProgressBar,
-}
-
-impl<W: Write> Lines<W> {
-    /// Counts the lines that go to `inner`.
-    pub fn new(inner: W, bar: ProgressBar) -> Self {
-        Self { inner, bar }
-    }
-}
-
-impl<W: Write> Write for Lines<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.inner.write(bytes)?;
-        let lines = bytes.iter().take(taken).filter(|byte| **byte == b'\n');
-        self.bar.inc(lines.count() as u64);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::PartyId;
 use linkage_core::schema::Schema;
-use linkage_generator::output::{Header, write_csv, write_errors, write_truth};
+use linkage_generator::output::{Files, Header, write};
 use linkage_generator::{Department, ErrorLevel, Settings};
 
 use super::{Error, Narrator, party};
@@ -34,8 +34,8 @@ pub enum Input {
         records: u64,
         /// Seed of the generator.
         seed: u64,
-        /// Many errors instead of few.
-        dirty: bool,
+        /// How many errors.
+        errors: ErrorLevel,
         /// Also run the benchmark.
         benchmark: bool,
     },
@@ -78,10 +78,10 @@ pub(super) fn prepare(
         Input::Generated {
             records,
             seed,
-            dirty,
+            errors,
             benchmark,
         } => {
-            let mut rounds = vec![departments(dir, *records, *seed, *dirty, narrator)?];
+            let mut rounds = vec![departments(dir, *records, *seed, *errors, narrator)?];
             if *benchmark {
                 rounds.push(febrl(dir, &rounds, narrator)?);
             }
@@ -102,32 +102,34 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 
 fn departments(
     dir: &Path,
-    records: u64,
+    records_asked: u64,
     seed: u64,
-    dirty: bool,
+    level: ErrorLevel,
     narrator: &mut dyn Narrator,
 ) -> Result<Round, Error> {
-    let level = if dirty {
-        ErrorLevel::Dirty
-    } else {
-        ErrorLevel::Routine
-    };
-    let settings = Settings::for_records(seed, records)
+    let settings = Settings::for_records(seed, records_asked)
         .map_err(|error| Error::Input(error.to_string()))?
         .with_errors(level);
     let (truth_path, errors_path) = (dir.join("truth.csv"), dir.join("errors.csv"));
-    let mut truth = File::create(&truth_path).map_err(io(&truth_path))?;
-    let mut errors = File::create(&errors_path).map_err(io(&errors_path))?;
+    let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(io(path));
+    let mut truth = create(&truth_path)?;
+    let mut errors = create(&errors_path)?;
     let failed = |error: linkage_generator::output::Error| Error::Input(error.to_string());
     let mut sources = vec![];
-    for (at, department) in Department::ALL.into_iter().enumerate() {
+    for (at, department) in Department::USUAL.into_iter().enumerate() {
         let path = dir.join(format!("{}.csv", department.slug()));
-        let file = File::create(&path).map_err(io(&path))?;
-        let summary =
-            write_csv(department, &settings, std::io::BufWriter::new(file)).map_err(failed)?;
-        let header = || if at == 0 { Header::Yes } else { Header::No };
-        write_truth(department, &settings, header(), &mut truth).map_err(failed)?;
-        write_errors(department, &settings, header(), &mut errors).map_err(failed)?;
+        let records = department
+            .records(&settings)
+            .map_err(|error| Error::Input(error.to_string()))?;
+        let header = if at == 0 { Header::Yes } else { Header::No };
+        let files = Files {
+            records: create(&path)?,
+            truth: &mut truth,
+            errors: &mut errors,
+        };
+        let mut told = |done| narrator.progress(department.slug(), done, records_asked);
+        let summary = write(&records, header, files, &mut told).map_err(failed)?;
+        narrator.progress_end();
         narrator.line(&format!(
             "{:<16} {:>9} records, {} with an error; {}",
             department.slug(),
@@ -142,7 +144,7 @@ fn departments(
         slug: "people".to_owned(),
         name: "three departments".to_owned(),
         description: format!(
-            "{records} made-up persons' records in each of three departments of a province (seed \
+            "{records_asked} made-up persons' records in each of three departments of a province (seed \
              {seed}): names, numbers, addresses with the errors of real registers."
         ),
         truth: Some(read_truth(&truth_path, &sources)?),

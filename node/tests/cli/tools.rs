@@ -193,7 +193,11 @@ fn equal_seeds_give_equal_data() {
     let first = generate("a", &["--seed", "3"]);
     assert_eq!(first, generate("b", &["--seed", "3"]));
     assert_ne!(first, generate("c", &["--seed", "4"]));
-    assert_ne!(first, generate("d", &["--seed", "3", "--dirty"]));
+    assert_ne!(first, generate("d", &["--seed", "3", "--errors", "dirty"]));
+    // A department does not depend on which others are asked for.
+    let alone = generate("g", &["--seed", "3", "--departments", "tax,health"]);
+    assert_eq!(first, alone);
+    assert!(bench.path("g/tax.csv").exists() && !bench.path("g/credit.csv").exists());
     assert_eq!(bench.read("a/truth.csv").lines().count(), 151);
     assert!(
         bench
@@ -204,6 +208,41 @@ fn equal_seeds_give_equal_data() {
         &["dev", "generate", "--records", "0", "--out", "e"],
         &["at least one person"],
     );
+}
+
+#[test]
+fn overlap_is_exact_and_enterprises_have_their_columns() {
+    let bench = Bench::new();
+    let generate = |out: &'static str, more: &[&'static str]| {
+        let args = ["dev", "generate", "--records", "40", "--out", out];
+        bench.ok(&[&args[..], more].concat());
+    };
+    let sets = "social-security,health";
+    generate("q", &["--common", "30", "--departments", sets]);
+    let truth = bench.read("q/truth.csv");
+    let mut entities: Vec<&str> = truth
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit(',').next().unwrap())
+        .collect();
+    assert_eq!(entities.len(), 80);
+    entities.sort_unstable();
+    entities.dedup();
+    assert_eq!(entities.len(), 50);
+
+    generate("e", &["--entity", "enterprises", "--errors", "none"]);
+    let market = bench.read("e/market.csv");
+    assert!(market.starts_with("record_id,company_name,uscc,org_code,registration_number,"));
+    assert_eq!(bench.read("e/errors.csv"), "dataset,record_id,field,kind\n");
+
+    let refused = |more: &[&'static str], words: &[&str]| {
+        let args = ["dev", "generate", "--records", "40", "--out", "r"];
+        bench.refused(&[&args[..], more].concat(), words);
+    };
+    refused(&["--common", "41"], &["41 records in common", "40"]);
+    refused(&["--departments", "customs"], &["\"customs\"", "health"]);
+    refused(&["--oversample", "11"], &["rare groups"]);
+    refused(&["--visits", "7"], &["1 to 6 visits"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use pinyin::ToPinyin;
 
+use super::companies::BRAND_CHARACTERS;
 use super::given_names::all_characters;
 use super::surnames::SURNAMES;
 
@@ -16,7 +17,9 @@ const TRADITIONAL: &str = "陈陳黄黃张張刘劉吴吳杨楊郑鄭罗羅叶�
     权權宏宏桥橋胜勝坚堅刚剛飞飛鹏鵬涛濤峰峯丽麗红紅艳豔静靜云雲爱愛惠惠连連银銀顺順转轉贞貞鸿鴻聪聰\
     铭銘钧鈞铿鏗焕煥灿燦栋棟鑫鑫旭旭阳陽维維贤賢泽澤润潤渊淵滨濱颖穎莹瑩诗詩韵韻莲蓮宝寶绣繡环環\
     达達运運启啟寿壽满滿树樹镜鏡绍紹远遠骏駿驰馳诚誠谦謙书書麟麟岚嵐玮瑋琼瓊晓曉妆妝蔷薔薇薇蓝藍霭靄\
-    钰鈺锐銳凯凱烨燁浅淺语語诺諾怀懷乐樂";
+    钰鈺锐銳凯凱烨燁浅淺语語诺諾怀懷乐樂广廣贸貿电電业業团團实實机機车車饰飾装裝设設备備术術划劃销銷务務\
+    际際货貨会會经經进進产產购購儿兒艺藝厂廠个個计計询詢检檢测測环環数數据據软軟网網络絡传傳媒媒药藥医醫\
+    亿億万萬丰豐龙龍盛盛联聯合合众眾创創创創织織纸紙头頭药藥农農动動资資员員师師场場坛壇济濟测測银銀";
 
 /// Groups that differ by a stroke or share their frame; any member may be read as any other.
 /// Written by hand, not taken from a published table.
@@ -64,13 +67,17 @@ pub(crate) struct Confusions {
 
 /// Built once from the tables above and the name tables: a wrong character is one that people's
 /// names do contain, which is what an input method offers first.
-pub(crate) static CONFUSIONS: LazyLock<Confusions> = LazyLock::new(Confusions::new);
+pub(crate) static CONFUSIONS: LazyLock<Confusions> = LazyLock::new(|| {
+    let surnames = SURNAMES.items().iter().flat_map(|surname| surname.chars());
+    Confusions::new(all_characters().chain(surnames).collect())
+});
+
+/// The same among characters of brands.
+pub(crate) static BRAND_CONFUSIONS: LazyLock<Confusions> =
+    LazyLock::new(|| Confusions::new(BRAND_CHARACTERS.items().iter().copied().collect()));
 
 impl Confusions {
-    fn new() -> Self {
-        let given: BTreeSet<char> = all_characters().collect();
-        let surnames = SURNAMES.items().iter().flat_map(|surname| surname.chars());
-        let characters: BTreeSet<char> = given.into_iter().chain(surnames).collect();
+    fn new(characters: BTreeSet<char>) -> Self {
         let mut readings: BTreeMap<String, Vec<char>> = BTreeMap::new();
         let mut folded: BTreeMap<String, Vec<char>> = BTreeMap::new();
         for character in characters {

