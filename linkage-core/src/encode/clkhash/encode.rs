@@ -18,6 +18,9 @@ use super::value::{self, Reason};
 /// Rows that a worker takes at a time.
 const ROWS_PER_TASK: usize = 256;
 
+/// Bytes that the encodings of a batch take.
+const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Why there can be no encoder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -108,6 +111,12 @@ impl<'a> Encoder<'a> {
             columns,
             idle: Mutex::new(vec![]),
         })
+    }
+
+    /// Room for a batch of rows whose encodings take a bounded amount of memory.
+    pub fn batch(&self) -> Rows {
+        let rows_max = BATCH_BYTES_MAX / self.schema.encoding_bytes().max(1);
+        Rows::with_limit(self.schema.features.len(), rows_max)
     }
 
     /// Encodes rows, in order, on all cores.
