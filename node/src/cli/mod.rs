@@ -5,6 +5,7 @@
 //! long work with [`progress`].
 
 mod audit;
+mod clkhash;
 mod demo;
 mod dev;
 mod encode;
@@ -63,6 +64,9 @@ enum Command {
     Demo(demo::Demo),
     /// Turn a CSV file into tokens under a key and a schema
     Encode(encode::Encode),
+    /// Encode for parties who use the Python package clkhash
+    #[command(subcommand)]
+    Clkhash(clkhash::Clkhash),
     /// Find which records of token files belong together
     Match(match_files::Match),
     /// Compare links with the truth: precision, recall, F1
@@ -116,6 +120,7 @@ impl Cli {
             Command::Linkmap(command) => command.run(form),
             Command::Extract(command) => command.run(form),
             Command::Encode(command) => command.run(form),
+            Command::Clkhash(command) => command.run(form),
             Command::Match(command) => command.run(form),
             Command::Evaluate(command) => command.run(form),
             Command::Key(command) => command.run(form),

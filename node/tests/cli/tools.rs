@@ -252,6 +252,9 @@ fn help_teaches_and_a_closed_pipe_is_no_failure() {
     assert!(help.contains("Exit codes:") && help.contains("linkage key generate"));
     for command in [
         "encode",
+        "clkhash encode",
+        "clkhash convert",
+        "clkhash describe",
         "match",
         "evaluate",
         "key generate",

@@ -1,76 +1,135 @@
-//! Bits of tokens that came before: names, dates and places share most of their tokens.
-
-use std::collections::HashMap;
+//! Bits of tokens that came before: names share most of their bigrams, days their digits.
 
 use zeroize::Zeroize as _;
 
-/// Bytes that a worker's caches may take. Bigrams of names need a few hundred kilobytes; what is
-/// different in every record (a number, compared whole) fills the cache and is not worth more.
+/// Bytes that a worker's caches may take. Of ten features each then has room for 16 000 tokens of
+/// 1024 bits; bigrams of names are some hundreds, with bits shared by all tokens of a value some
+/// thousands.
 pub(super) const BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Bytes that an entry takes beside its token and bits: the token's address and length, the place
-/// of the bits, the map's room for more.
-const ENTRY_BYTES: usize = 64;
+/// Longest token that is kept, in bytes: n-grams and numbers. Longer ones are whole values, of which
+/// fewer come again.
+const TOKEN_BYTES_MAX: usize = 13;
 
-/// For one feature the bits of each token, for each number of bits that a token sets. When it is
-/// full, what is in it stays.
+/// Slots of a table at the start.
+const SLOTS_MIN: usize = 64;
+
+/// A slot of the table: a token's key, 0 where there is none, and its number.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    key: u128,
+    number: u32,
+}
+
+/// The bits of tokens, which depend on how many a token sets. When it is full, what is in it stays.
 pub(super) struct Cache {
-    maps: Vec<(u32, HashMap<Box<str>, usize>)>,
+    /// A power of two, at most half of them taken; a token is in the first slot that was free from
+    /// the one on that its hash names.
+    slots: Vec<Slot>,
+    /// The bits of all tokens in order of number.
     bits: Vec<u64>,
     words: usize,
-    bytes_left: usize,
+    count: usize,
+    count_max: usize,
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        for (mut token, _) in self.maps.iter_mut().flat_map(|(_, map)| map.drain()) {
-            token.zeroize();
-        }
+        wipe(&mut self.slots);
     }
 }
 
-/// The map for one number of bits; good until the next is asked for.
-#[derive(Clone, Copy)]
-pub(super) struct Map(usize);
+fn wipe(slots: &mut [Slot]) {
+    slots.iter_mut().for_each(|slot| slot.key.zeroize());
+}
+
+/// A token in one number, which it can be compared and hashed by without following a pointer: its
+/// bytes, above them its length and one, above that the number of bits that it sets, whose last 16
+/// bits tell all that are allowed apart.
+fn key(bits: u32, token: &str) -> Option<u128> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let bytes = token.bytes();
+    let text = bytes.fold(0, |text: u128, byte| text << 8 | u128::from(byte));
+    let length = token.len() as u128 + 1;
+    Some(text | length << 104 | u128::from(bits & 0xffff) << 112)
+}
 
 impl Cache {
     /// An empty cache for filters of so many words.
     pub(super) fn new(words: usize, bytes_max: usize) -> Self {
+        // Two to four slots for a token: right after it grew, a table is a quarter full.
+        let bytes = 4 * size_of::<Slot>() + words * size_of::<u64>();
         Self {
-            maps: vec![],
+            slots: vec![Slot::default(); SLOTS_MIN],
             bits: vec![],
             words,
-            bytes_left: bytes_max,
+            count: 0,
+            count_max: (bytes_max / bytes).min(u32::MAX as usize),
         }
     }
 
-    /// The map for tokens that set `count` bits.
-    pub(super) fn map(&mut self, count: u32) -> Map {
-        let found = self.maps.iter().position(|(other, _)| *other == count);
-        Map(found.unwrap_or_else(|| {
-            self.maps.push((count, HashMap::new()));
-            self.maps.len() - 1
-        }))
-    }
-
-    /// The bits of a token.
-    pub(super) fn find(&self, map: Map, token: &str) -> Option<&[u64]> {
-        let (_, map) = self.maps.get(map.0)?;
-        let start = *map.get(token)?;
+    /// The bits of a token that sets so many.
+    pub(super) fn find(&self, bits: u32, token: &str) -> Option<&[u64]> {
+        let key = key(bits, token)?;
+        let slot = self.slots.get(self.place(key))?;
+        if slot.key != key {
+            return None;
+        }
+        let start = slot.number as usize * self.words;
         self.bits.get(start..start + self.words)
     }
 
-    /// Keeps the bits of a token, if there is room.
-    pub(super) fn keep(&mut self, map: Map, token: &str, bits: &[u64]) {
-        let bytes = ENTRY_BYTES + token.len() + size_of_val(bits);
-        let (Some(left), Some((_, map))) =
-            (self.bytes_left.checked_sub(bytes), self.maps.get_mut(map.0))
-        else {
+    /// Keeps the bits of a token that was not found, if there is room.
+    pub(super) fn keep(&mut self, bits: u32, token: &str, found: &[u64]) {
+        let Some(key) = key(bits, token) else {
             return;
         };
-        self.bytes_left = left;
-        map.insert(token.into(), self.bits.len());
-        self.bits.extend_from_slice(bits);
+        if self.count >= self.count_max {
+            return;
+        }
+        if (self.count + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        self.put(Slot {
+            key,
+            number: self.count as u32,
+        });
+        self.count += 1;
+        self.bits.extend_from_slice(found);
+    }
+
+    /// Where a key is, or would be. Multiplicative hashing (Knuth, The Art of Computer Programming 3,
+    /// section 6.4) by 2^64 over the golden ratio; tokens made to collide fill one feature's cache.
+    fn place(&self, key: u128) -> usize {
+        let mixed = key as u64 ^ ((key >> 64) as u64).rotate_left(23);
+        let hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mask = self.slots.len() - 1;
+        let mut place = (hash >> 32) as usize & mask;
+        while let Some(slot) = self.slots.get(place)
+            && slot.key != key
+            && slot.key != 0
+        {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    fn put(&mut self, slot: Slot) {
+        let place = self.place(slot.key);
+        if let Some(to) = self.slots.get_mut(place) {
+            *to = slot;
+        }
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![Slot::default(); 2 * self.slots.len()];
+        let mut slots = std::mem::replace(&mut self.slots, larger);
+        for slot in slots.iter().filter(|slot| slot.key != 0) {
+            self.put(*slot);
+        }
+        wipe(&mut slots);
     }
 }
 
@@ -79,15 +138,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tokens_are_told_apart_by_length_and_number_of_bits() {
+        let mut cache = Cache::new(1, 1 << 20);
+        let long = "x".repeat(TOKEN_BYTES_MAX);
+        let tokens = ["", "a", "a\0", "\0a", "ab", "é", &long, &long[1..]];
+        for (at, token) in (0..).zip(tokens) {
+            for bits in [1, 2, 256, 65_536] {
+                assert_eq!(cache.find(bits, token), None);
+                cache.keep(bits, token, &[at * 100_000 + u64::from(bits)]);
+            }
+        }
+        for (at, token) in (0..).zip(tokens) {
+            for bits in [1, 2, 256, 65_536] {
+                let expected = [at * 100_000 + u64::from(bits)];
+                assert_eq!(cache.find(bits, token), Some(&expected[..]), "{token:?}");
+            }
+        }
+        let longer = "x".repeat(TOKEN_BYTES_MAX + 1);
+        cache.keep(1, &longer, &[5]);
+        assert_eq!(cache.find(1, &longer), None);
+    }
+
+    #[test]
     fn a_full_cache_keeps_what_it_has() {
-        let entry = ENTRY_BYTES + 2 + 8;
-        let mut cache = Cache::new(1, 2 * entry);
-        let (one, two) = (cache.map(1), cache.map(2));
-        cache.keep(one, "ab", &[5]);
-        cache.keep(two, "ab", &[7]);
-        cache.keep(two, "cd", &[9]);
-        assert_eq!(cache.find(one, "ab"), Some([5].as_slice()));
-        assert_eq!(cache.find(two, "ab"), Some([7].as_slice()));
-        assert_eq!(cache.find(two, "cd"), None);
+        let mut cache = Cache::new(2, 500 * (4 * 32 + 16));
+        for number in 0..1000_u64 {
+            cache.keep(3, &number.to_string(), &[number, !number]);
+        }
+        let kept: Vec<u64> = (0..1000)
+            .filter(|number| match cache.find(3, &number.to_string()) {
+                Some(bits) => {
+                    assert_eq!(bits, [*number, !*number]);
+                    true
+                }
+                None => false,
+            })
+            .collect();
+        assert_eq!(kept, (0..500).collect::<Vec<_>>());
     }
 }

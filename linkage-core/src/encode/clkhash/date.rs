@@ -4,12 +4,10 @@
 //! step back where the rest does not fit; the same is done here. The digits `\d` are those of every
 //! script, letters match in either case, white space in the format stands for any white space.
 
-use std::fmt::Write as _;
-
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::number::{digit, is_space};
+use super::number::{self, digit, is_space};
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -74,7 +72,7 @@ enum Item {
 const NONZERO: &str = "123456789";
 
 /// The alternatives of a number's directive, as in Python's `_strptime.TimeRE`.
-fn number(directive: char) -> Option<&'static [Digits]> {
+fn alternatives(directive: char) -> Option<&'static [Digits]> {
     Some(match directive {
         'd' => &[
             &["3", "01"],
@@ -184,8 +182,15 @@ impl DateFormat {
         let Some(date) = found.date() else {
             return false;
         };
-        // Writing to a string does not fail.
-        let _ = write!(out, "{}{:02}{:02}", date.year(), date.month(), date.day());
+        let parts = [
+            (u32::try_from(date.year()), 1),
+            (u32::try_from(date.month()), 2),
+            (u32::try_from(date.day()), 2),
+        ];
+        for (part, digits) in parts {
+            // No part of a day that was read is negative.
+            number::push_padded(out, part.unwrap_or(0), digits);
+        }
         true
     }
 }
@@ -198,7 +203,7 @@ impl Item {
             'a' => Self::Name('a', &WEEKDAYS, SHORT),
             'A' => Self::Name('A', &WEEKDAYS, usize::MAX),
             'p' => Self::Name('p', &["am", "pm"], usize::MAX),
-            other => Self::Number(other, number(other)?),
+            other => Self::Number(other, alternatives(other)?),
         })
     }
 }

@@ -18,6 +18,9 @@ use super::value::{self, Reason};
 /// Rows that a worker takes at a time.
 const ROWS_PER_TASK: usize = 256;
 
+/// Bytes that the encodings of a batch take.
+const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Why there can be no encoder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -71,6 +74,11 @@ struct Column<'a> {
 struct Worker {
     filter: Filter,
     caches: Vec<Cache>,
+    split: Split,
+}
+
+/// Room for one value's work.
+struct Split {
     tokens: Tokens,
     buffer: Zeroizing<String>,
     message: Zeroizing<Vec<u8>>,
@@ -108,6 +116,12 @@ impl<'a> Encoder<'a> {
             columns,
             idle: Mutex::new(vec![]),
         })
+    }
+
+    /// Room for a batch of rows whose encodings take a bounded amount of memory.
+    pub fn batch(&self) -> Rows {
+        let rows_max = BATCH_BYTES_MAX / self.schema.encoding_bytes().max(1);
+        Rows::with_limit(self.schema.features.len(), rows_max)
     }
 
     /// Encodes rows, in order, on all cores.
@@ -150,10 +164,12 @@ impl<'a> Encoder<'a> {
             Worker {
                 filter: Filter::new(self.schema.filter_bits()),
                 caches: caches.collect(),
-                tokens: Tokens::default(),
-                buffer: Zeroizing::default(),
-                message: Zeroizing::default(),
-                token_bits: vec![0; words],
+                split: Split {
+                    tokens: Tokens::default(),
+                    buffer: Zeroizing::default(),
+                    message: Zeroizing::default(),
+                    token_bits: vec![0; words],
+                },
             }
         })
     }
@@ -166,9 +182,9 @@ impl<'a> Encoder<'a> {
 
     fn row(&self, worker: &mut Worker, row: &Row<'_>, out: &mut [u8]) -> Result<(), Fault> {
         worker.filter.clear();
-        for (at, column) in self.columns.iter().enumerate() {
+        for (column, cache) in self.columns.iter().zip(&mut worker.caches) {
             let value = row.value(column.index);
-            self.value(worker, at, column, value)
+            self.add(column, value, cache, &mut worker.split, &mut worker.filter)
                 .map_err(|reason| Fault {
                     row: row.number(),
                     column: Some(column.name.to_owned()),
@@ -182,18 +198,19 @@ impl<'a> Encoder<'a> {
     }
 
     /// Adds the bits of one value to the filter.
-    fn value(
+    fn add(
         &self,
-        worker: &mut Worker,
-        at: usize,
         column: &Column<'_>,
         value: &str,
+        cache: &mut Cache,
+        split: &mut Split,
+        filter: &mut Filter,
     ) -> Result<(), Reason> {
         let hashing = column.hashing;
-        let value = value::canonical(hashing, value, &mut worker.buffer)?;
-        worker.tokens.split(&hashing.comparison, value)?;
-        let tokens = worker.tokens.iter();
-        // No more tokens than bytes in a row, which are counted in 32 bits.
+        let value = value::canonical(hashing, value, &mut split.buffer)?;
+        split.tokens.split(&hashing.comparison, value)?;
+        let tokens = split.tokens.iter();
+        // No more tokens than characters in a row, which are counted in 32 bits.
         let count = tokens.len() as u32;
         let (each, more) = match hashing.strategy {
             Strategy::BitsPerToken(bits) => (bits, 0),
@@ -201,33 +218,25 @@ impl<'a> Encoder<'a> {
                 (bits / count.max(1), bits.checked_rem(count).unwrap_or(0))
             }
         };
-        let Some(cache) = worker.caches.get_mut(at) else {
-            return Ok(());
-        };
-        let (map, map_more) = (cache.map(each), cache.map(each + u32::from(more > 0)));
         for (number, token) in (0..).zip(tokens) {
-            let (map, bits) = if number < more {
-                (map_more, each + 1)
-            } else {
-                (map, each)
-            };
+            let bits = each + u32::from(number < more);
             if bits == 0 {
                 break;
             }
-            if let Some(bits) = cache.find(map, token) {
-                worker.filter.add(bits);
+            if let Some(found) = cache.find(bits, token) {
+                filter.add(found);
                 continue;
             }
-            tokens::encode(token, hashing.format.encoding(), &mut worker.message);
-            worker.token_bits.fill(0);
+            tokens::encode(token, hashing.format.encoding(), &mut split.message);
+            split.token_bits.fill(0);
             let filter_bits = self.schema.filter_bits();
             column
                 .hasher
-                .indices(&worker.message, bits, filter_bits, |index| {
-                    filter::set(&mut worker.token_bits, index);
+                .indices(&split.message, bits, filter_bits, |index| {
+                    filter::set(&mut split.token_bits, index);
                 });
-            worker.filter.add(&worker.token_bits);
-            cache.keep(map, token, &worker.token_bits);
+            filter.add(&split.token_bits);
+            cache.keep(bits, token, &split.token_bits);
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Tokens {
         }
         for (place, (start, end)) in (1..).zip(windows) {
             let begin = self.text.len();
-            number::push(&mut self.text, place);
+            number::push_padded(&mut self.text, place, 1);
             self.text.push(' ');
             self.text
                 .push_str(self.padded.get(*start..*end).unwrap_or_default());

@@ -73,6 +73,7 @@ pub enum Error {
 /// when dropped.
 pub struct Rows {
     columns: usize,
+    rows_max: usize,
     text: Zeroizing<String>,
     /// Where the fields of all rows end.
     ends: Vec<usize>,
@@ -91,9 +92,15 @@ pub struct Row<'a> {
 impl Rows {
     /// No rows yet, with room for a batch.
     pub fn new(columns: usize) -> Self {
+        Self::with_limit(columns, BATCH_ROWS)
+    }
+
+    /// No rows yet; a batch read into them has no more than so many.
+    pub(super) fn with_limit(columns: usize, rows_max: usize) -> Self {
         // Text that never moves leaves no copies behind.
         Self {
             columns,
+            rows_max: rows_max.clamp(1, BATCH_ROWS),
             text: Zeroizing::new(String::with_capacity(BATCH_BYTES + RECORD_BYTES_MAX)),
             ends: vec![],
             numbers: vec![],
@@ -167,7 +174,7 @@ impl Rows {
     }
 
     fn is_full(&self) -> bool {
-        self.text.len() >= BATCH_BYTES || self.numbers.len() >= BATCH_ROWS
+        self.text.len() >= BATCH_BYTES || self.numbers.len() >= self.rows_max
     }
 
     fn add(&mut self, number: u64, record: &Record) {
