@@ -40,9 +40,38 @@ pub struct Encode {
     /// Token file to write
     #[arg(long, value_name = "A.tokens")]
     out: PathBuf,
+    /// Who accepts the risk of a schema with profile = "fields", and why; recorded in the result
+    #[arg(long, value_name = "WHO AND WHY")]
+    accept_risk: Option<String>,
     /// Overwrite the files of an earlier run
     #[arg(long)]
     force: bool,
+}
+
+/// A risk that was not accepted, or accepted for nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RiskError {
+    /// The profile needs somebody to answer for it.
+    #[error(
+        "the schema has profile = \"fields\": a filter for every field links dirty data best and is \
+         weakest against frequency attacks. Say who accepts that risk and why, with --accept-risk \
+         \"NAME: REASON\", or choose profile = \"hardened\""
+    )]
+    NotAccepted,
+    /// The profile brings no such risk.
+    #[error("--accept-risk belongs to a schema with profile = \"fields\"; leave it out")]
+    Needless,
+}
+
+/// Refuses a profile whose risk nobody has accepted.
+fn check_risk(profile: Profile, accepted: Option<&str>) -> Result<(), RiskError> {
+    match (profile == Profile::Fields, accepted) {
+        (true, Some(text)) if !text.trim().is_empty() => Ok(()),
+        (true, _) => Err(RiskError::NotAccepted),
+        (false, None) => Ok(()),
+        (false, Some(_)) => Err(RiskError::Needless),
+    }
 }
 
 /// Places of the outputs in [`Outputs`].
@@ -62,6 +91,8 @@ struct Shown<'a> {
     key_id: String,
     schema_fingerprint: String,
     profile: Profile,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_risk: Option<String>,
 }
 
 impl Encode {
@@ -69,6 +100,7 @@ impl Encode {
     pub fn run(self, form: Form) -> Result<u8, Failure> {
         let schema = schema::read(&self.schema).or_input()?;
         let key = key::read(&self.key).or_input()?;
+        check_risk(schema.token.profile, self.accept_risk.as_deref()).or_input()?;
         let inputs = [&self.source, &self.schema, &self.key].map(PathBuf::as_path);
         let outputs = Outputs::beside(&self.out, &["ids.csv", "rejects.csv"], &inputs, self.force)?;
         let job = Job {
@@ -95,6 +127,7 @@ impl Encode {
             key_id: key.id().to_string(),
             schema_fingerprint: hex::encode(schema.fingerprint()),
             profile: schema.token.profile,
+            accepted_risk: self.accept_risk,
         };
         outputs.commit()?;
         form.show(&result, || text(&result))?;
@@ -266,6 +299,9 @@ fn text(result: &Shown<'_>) -> String {
             .take(16)
             .collect::<String>()
     ));
+    if let Some(risk) = &result.accepted_risk {
+        lines.push(format!("Risk of the profile `fields` accepted: {risk}"));
+    }
     lines.push(format!(
         "Keep {}: it tells which token is which record",
         name(&result.ids)
@@ -276,8 +312,18 @@ fn text(result: &Shown<'_>) -> String {
 /// What a profile does and does not protect.
 fn warning(profile: Profile) -> &'static str {
     match profile {
-        Profile::Hardened => "hardened",
-        Profile::Fields => "fields",
+        Profile::Hardened => {
+            "\
+Note: hardened tokens are de-identified, not anonymous. Without the key nobody can compute a token
+from a name, and single bits no longer tell which feature set them; but who gets the key can guess
+every record, and records of one person still have similar tokens. Delete the tokens after use."
+        }
+        Profile::Fields => {
+            "\
+Warning: tokens with a filter for every field are de-identified, not anonymous, and the weakest
+against guessing: how often each filter occurs tells frequent names and dates from rare ones, key or
+no key. Give them only to a matcher that is trusted with that, and delete them after use."
+        }
         Profile::PlainClk => {
             "\
 Warning: plain-clk tokens are de-identified, not anonymous. Without the key nobody can compute a

@@ -8,21 +8,18 @@
 //! ```
 
 use std::io::Write;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use linkage_core::encode::Encoder;
 use linkage_core::encode::batch::{BatchWriter, Header, RowLayout};
 use linkage_core::normalise::{DataQuality, Normaliser};
-use rayon::prelude::*;
 
+use super::blocks;
 use super::ids::Ids;
 use super::shuffle::Shuffle;
 use super::work::{Done, Worker};
 use super::{Encoded, Error, FillRange, Job, NO_VALUE, Progress, Summary, today};
-use crate::ingest::{Block, Reason, RejectFile, Source};
-
-/// Blocks that the cores work on at a time, per core: enough that none waits for the slowest.
-const BLOCKS_PER_CORE: usize = 4;
+use crate::ingest::{Reason, RejectFile, Source};
 
 /// Shortest line that could hold a record; with it the source's size bounds the number of rows.
 const LINE_BYTES_MIN: u64 = 24;
@@ -49,59 +46,25 @@ pub fn encode<W: Write>(
         layout,
     };
     let mut gathered = Gathered::new(job, &worker, layout, bytes_total)?;
-    let depth = BLOCKS_PER_CORE * rayon::current_num_threads();
-    let (sender, blocks) = sync_channel(depth);
-    std::thread::scope(|scope| {
-        let mut source = source;
-        scope.spawn(move || {
-            while let Some(block) = source.next_block().transpose() {
-                let failed = block.is_err();
-                if sender.send(block).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        // Leaving drops the receiver, which ends the reader.
-        gather(blocks, depth, &worker, &mut gathered, bytes_total, progress)
-    })?;
+    let records = AtomicU64::new(0);
+    blocks::through(
+        source,
+        |block| worker.block(block).map_err(|e| Error::Output(e.into())),
+        |done| {
+            gathered.put(done)?;
+            records.store(gathered.ids.len() as u64, Ordering::Relaxed);
+            Ok(())
+        },
+        |bytes| {
+            progress(Progress::Reading {
+                records: records.load(Ordering::Relaxed),
+                bytes,
+                bytes_total,
+            });
+        },
+    )?;
     let done = gathered.close()?;
     write(job, done, out, progress)
-}
-
-/// Works on some blocks while the ones before are put away in order.
-fn gather(
-    blocks: Receiver<Result<Block, crate::ingest::Error>>,
-    depth: usize,
-    worker: &Worker<'_>,
-    gathered: &mut Gathered<'_>,
-    bytes_total: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), Error> {
-    let mut before: Vec<Done> = vec![];
-    loop {
-        let mut next = Vec::with_capacity(depth);
-        // Waits for one block, takes what else is there.
-        let first = blocks.recv().ok();
-        for block in first.into_iter().chain(blocks.try_iter()).take(depth) {
-            next.push(block?);
-        }
-        if next.is_empty() && before.is_empty() {
-            return Ok(());
-        }
-        let bytes = next.last().map_or(bytes_total, Block::bytes_read);
-        let work = || {
-            let done = next.into_par_iter().map(|block| worker.block(block));
-            done.collect::<Result<Vec<_>, _>>()
-        };
-        let (done, put) = rayon::join(work, || gathered.put_all(before));
-        put?;
-        before = done.map_err(|error| Error::Output(error.into()))?;
-        progress(Progress::Reading {
-            records: gathered.ids.len() as u64,
-            bytes,
-            bytes_total,
-        });
-    }
 }
 
 /// What has been put away.
@@ -145,10 +108,6 @@ impl<'a> Gathered<'a> {
             without_token: 0,
             fill: FillRange::default(),
         })
-    }
-
-    fn put_all(&mut self, blocks: Vec<Done>) -> Result<(), Error> {
-        blocks.into_iter().try_for_each(|done| self.put(done))
     }
 
     fn put(&mut self, mut done: Done) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! An owner's data set: from a source to a batch of encoded records. Raw values are in the memory
 //! of the owner's process only, and of few records at a time.
 
+mod blocks;
+pub mod check;
 mod encode;
 mod ids;
 mod shuffle;
