@@ -1,4 +1,4 @@
-//! Tables: names, places, companies' words, region codes, characters that are mistaken for each other.
+//! Tables: names, places, companies' words, region codes, characters mistaken for each other.
 
 pub(crate) mod characters;
 pub(crate) mod companies;

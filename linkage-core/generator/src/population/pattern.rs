@@ -1,7 +1,7 @@
 //! Who lives with whom: one pattern of households, repeated with other names, dates and addresses.
 //!
-//! A population of millions is the same 20 000 households over and over as far as their
-//! members' roles, sexes, birth years and regions go. That makes the number of people of each region,
+//! A population of millions is the same 20 000 households over and over as far as their members'
+//! roles, sexes, birth years and regions go. That makes the number of people of each region,
 //! birth year and sex known in advance, which identity numbers need to be distinct without a set
 //! of those given out; and it bounds the memory.
 

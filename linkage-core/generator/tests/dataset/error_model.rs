@@ -26,44 +26,45 @@ fn tally(records: &[Record]) -> BTreeMap<(Field, Kind), usize> {
     tally
 }
 
+/// Name, date, sex, number missing, number wrong, mobile missing and other, address missing
+/// and moved, in per cent.
+const MODEL: [(Department, ErrorLevel, [f64; 9]); 7] = [
+    (
+        Department::Tax,
+        ErrorLevel::Dirty,
+        [1.5, 0.0, 0.0, 1.0, 0.5, 15.0, 20.0, 20.0, 15.0],
+    ),
+    (
+        Department::Market,
+        ErrorLevel::Routine,
+        [1.5, 0.0, 0.0, 1.0, 0.5, 15.0, 20.0, 20.0, 15.0],
+    ),
+    (Department::Credit, ErrorLevel::None, [0.0; 9]),
+    (
+        Department::SocialSecurity,
+        ErrorLevel::Routine,
+        [1.0, 0.2, 0.1, 0.2, 0.2, 8.0, 10.0, 15.0, 10.0],
+    ),
+    (
+        Department::Credit,
+        ErrorLevel::Routine,
+        [1.0, 0.5, 0.2, 0.5, 0.3, 5.0, 8.0, 10.0, 10.0],
+    ),
+    (
+        Department::Health,
+        ErrorLevel::Routine,
+        [6.0, 2.0, 0.5, 15.0, 2.0, 10.0, 30.0, 10.0, 25.0],
+    ),
+    (
+        Department::Health,
+        ErrorLevel::Dirty,
+        [20.0, 6.0, 1.0, 40.0, 5.0, 20.0, 40.0, 20.0, 35.0],
+    ),
+];
+
 #[test]
 fn error_rates_follow_the_model() {
-    // Name, date, sex, number missing, number wrong, mobile missing and other, address missing
-    // and moved, in per cent.
-    let model = [
-        (
-            Department::Tax,
-            ErrorLevel::Dirty,
-            [1.5, 0.0, 0.0, 1.0, 0.5, 15.0, 20.0, 20.0, 15.0],
-        ),
-        (
-            Department::Market,
-            ErrorLevel::Routine,
-            [1.5, 0.0, 0.0, 1.0, 0.5, 15.0, 20.0, 20.0, 15.0],
-        ),
-        (Department::Credit, ErrorLevel::None, [0.0; 9]),
-        (
-            Department::SocialSecurity,
-            ErrorLevel::Routine,
-            [1.0, 0.2, 0.1, 0.2, 0.2, 8.0, 10.0, 15.0, 10.0],
-        ),
-        (
-            Department::Credit,
-            ErrorLevel::Routine,
-            [1.0, 0.5, 0.2, 0.5, 0.3, 5.0, 8.0, 10.0, 10.0],
-        ),
-        (
-            Department::Health,
-            ErrorLevel::Routine,
-            [6.0, 2.0, 0.5, 15.0, 2.0, 10.0, 30.0, 10.0, 25.0],
-        ),
-        (
-            Department::Health,
-            ErrorLevel::Dirty,
-            [20.0, 6.0, 1.0, 40.0, 5.0, 20.0, 40.0, 20.0, 35.0],
-        ),
-    ];
-    for (department, level, rates) in model {
+    for (department, level, rates) in MODEL {
         let request = Settings::for_records(SEED, 20_000)
             .unwrap()
             .with_errors(level);

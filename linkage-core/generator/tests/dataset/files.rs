@@ -71,7 +71,7 @@ fn bytes_are_golden() {
         .collect();
     let golden = [
         "6e594a894600a0d365651e556fc8eb0be588c19b6de40ffb99ca8fa5c5b74b81",
-        "23b4d8af868d2b5d6e9ddb518fe3a3bdcadd4aa843cc4aa859a18712af5ff8fa",
+        "265e06fec4b941904bafc26205fb8ed28232b3a9bdce6b4b80dbdb10bde0ba16",
         "a205f9333aac867f867c9b67ba2ce94a527bb3bedee00257f7c2d3313409aded",
         "2f69ae0a017824324ae47f5c1837a323c9a4f64109508750fec015e3376cfaa7",
         "29dad4b4ca4305ab5494f12c6188e499ab72cba35e07a0dd10d423dcd7042bd5",
