@@ -107,7 +107,7 @@ pub enum Component {
     Trade,
     /// Company name: class of the organisation form (有限, 股份, 个体 ...).
     Form,
-    /// Company name: the branch, such as 深圳分公司.
+    /// Company name: the branch, such as 深圳分公司; `-` in the name of a head office.
     Branch,
 }
 

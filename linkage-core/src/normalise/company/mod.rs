@@ -31,6 +31,10 @@ use crate::record::{Component, FieldState, Finding, NormalValue};
 /// for names that mean something.
 const READS_MAX: usize = 6;
 
+/// Branch of a name without one. A component of its own, so that a head office and its branch, alike
+/// in all else, differ in features and keys.
+const HEAD_OFFICE: &str = "-";
+
 /// Reads a cleaned company name.
 pub(super) fn parse(clean: &str) -> Parsed {
     let plain = plain::plain(clean);
@@ -85,7 +89,12 @@ fn value(whole: &str, parts: &Parts<'_>) -> NormalValue {
         Component::Form,
         owned(parts.form.map_or("", |form| form.class)),
     );
-    value.add(Component::Branch, owned(parts.branch));
+    let branch = if parts.branch.is_empty() {
+        HEAD_OFFICE
+    } else {
+        parts.branch
+    };
+    value.add(Component::Branch, owned(branch));
     value
 }
 
