@@ -5,6 +5,7 @@
 //! long work with [`progress`].
 
 mod audit;
+mod dataset;
 mod demo;
 mod dev;
 mod encode;
@@ -15,6 +16,7 @@ mod key;
 mod match_files;
 mod node;
 mod outputs;
+mod preview;
 mod progress;
 mod project;
 mod schema;
@@ -62,6 +64,9 @@ enum Command {
     Demo(demo::Demo),
     /// Turn a CSV file into tokens under a key and a schema
     Encode(encode::Encode),
+    /// Look into sources before they are encoded
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     /// Find which records of token files belong together
     Match(match_files::Match),
     /// Compare links with the truth: precision, recall, F1
@@ -115,6 +120,7 @@ impl Cli {
             Command::Linkmap(command) => command.run(form),
             Command::Extract(command) => command.run(form),
             Command::Encode(command) => command.run(form),
+            Command::Dataset(command) => command.run(form),
             Command::Match(command) => command.run(form),
             Command::Evaluate(command) => command.run(form),
             Command::Key(command) => command.run(form),
