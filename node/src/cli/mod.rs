@@ -6,6 +6,7 @@
 
 mod audit;
 mod clkhash;
+mod dataset;
 mod demo;
 mod dev;
 mod encode;
@@ -17,6 +18,7 @@ mod key;
 mod match_files;
 mod node;
 mod outputs;
+mod preview;
 mod progress;
 mod project;
 mod schema;
@@ -67,6 +69,9 @@ enum Command {
     /// Encode for parties who use the Python package clkhash
     #[command(subcommand)]
     Clkhash(clkhash::Clkhash),
+    /// Look into sources before they are encoded
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
     /// Find which records of token files belong together
     Match(match_files::Match),
     /// Compare links with the truth: precision, recall, F1
@@ -121,6 +126,7 @@ impl Cli {
             Command::Extract(command) => command.run(form),
             Command::Encode(command) => command.run(form),
             Command::Clkhash(command) => command.run(form),
+            Command::Dataset(command) => command.run(form),
             Command::Match(command) => command.run(form),
             Command::Evaluate(command) => command.run(form),
             Command::Key(command) => command.run(form),

@@ -9,6 +9,7 @@ use linkage_core::schema::{self, BlockKey, Feature, FeatureKind, LinkKey, Part, 
 use serde_json::{Value, json};
 
 use super::failure::{Blame as _, EXIT_OK, Failure};
+use super::preview::Preview;
 use super::screen::{self, Form};
 
 /// Shares of set bits between which records can be told apart well; a token outside is thin or
@@ -22,6 +23,8 @@ pub enum SchemaCommand {
     Check(Check),
     /// Print an annotated schema to start from
     Template(Template),
+    /// Show what normalisation does to your own rows, on this screen only
+    Preview(Preview),
 }
 
 /// Arguments of `schema check`.
@@ -125,6 +128,7 @@ impl SchemaCommand {
                 let schema = read(&schema).or_input()?;
                 form.show(&data(&schema), || text(&schema))?;
             }
+            Self::Preview(preview) => return preview.run(form),
             Self::Template(Template { name }) => match form {
                 Form::Text => screen::show(name.text())?,
                 Form::Json => form.show(&Schema::parse(name.text())?, String::new)?,

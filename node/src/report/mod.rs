@@ -13,6 +13,7 @@ mod bars;
 mod check;
 mod curves;
 pub mod data;
+pub mod data_quality;
 mod flow;
 pub mod from_run;
 mod heatmap;

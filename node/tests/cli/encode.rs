@@ -252,3 +252,28 @@ fn files_without_permission_are_named() {
     );
     assert_eq!(fs::read_dir(bench.path("mine")).unwrap().count(), 0);
 }
+
+const FIELDS_SCHEMA: &str = "version = 1\nentity = \"persons\"\nid_column = \"record_id\"\n\
+    [token]\nprofile = \"fields\"\n[[field]]\nname = \"name\"\nkind = \"name\"\n\
+    feature = [{ kind = \"q-gram\", q = 1, bits = 20 }]\n\
+    [[filter]]\nname = \"name\"\nbits = 64\nfields = [\"name\"]\nweight = 1\n";
+
+#[test]
+fn field_level_filters_need_somebody_who_accepts_their_risk() {
+    let bench = Bench::new();
+    bench.write("fields.toml", FIELDS_SCHEMA);
+    bench.write("a.csv", format!("{HEADER}{}", row("1")));
+    let args = |schema| {
+        let mut args = Bench::encode_args("a.csv", "a.tokens");
+        args[3] = schema;
+        args
+    };
+    bench.refused(
+        &args("fields.toml"),
+        &["--accept-risk", "frequency attacks"],
+    );
+    let blank = [&args("fields.toml")[..], &["--accept-risk", " "]].concat();
+    bench.refused(&blank, &["Say who accepts that risk"]);
+    let needless = [&args("p.toml")[..], &["--accept-risk", "me: because"]].concat();
+    bench.refused(&needless, &["leave it out"]);
+}

@@ -7,6 +7,7 @@
 )]
 
 mod clkhash;
+mod dataset;
 mod encode;
 mod matching;
 mod tools;

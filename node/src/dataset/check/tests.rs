@@ -116,7 +116,7 @@ fn defaults_swapped_sexes_shared_numbers_and_repeats_are_found() {
         let sex = if right_sex(n) == "m" { "f" } else { "m" };
         match n {
             0..40 => "某测样,1980-01-01,13900000000,,f,".to_owned(),
-40..80 => "short".to_owned(),
+            40..80 => "short".to_owned(),
             _ => plain(n, sex),
         }
     });
