@@ -28,7 +28,6 @@ pub(super) struct Cache {
     slots: Vec<Slot>,
     /// The bits of all tokens in order of number.
     bits: Vec<u64>,
-    words: usize,
     count: usize,
     count_max: usize,
 }
@@ -64,21 +63,21 @@ impl Cache {
         Self {
             slots: vec![Slot::default(); SLOTS_MIN],
             bits: vec![],
-            words,
             count: 0,
             count_max: (bytes_max / bytes).min(u32::MAX as usize),
         }
     }
 
-    /// The bits of a token that sets so many.
-    pub(super) fn find(&self, bits: u32, token: &str) -> Option<&[u64]> {
+    /// The number of a token that sets so many bits.
+    pub(super) fn find(&self, bits: u32, token: &str) -> Option<u32> {
         let key = key(bits, token)?;
         let slot = self.slots.get(self.place(key))?;
-        if slot.key != key {
-            return None;
-        }
-        let start = slot.number as usize * self.words;
-        self.bits.get(start..start + self.words)
+        (slot.key == key).then_some(slot.number)
+    }
+
+    /// The bits of all tokens in order of number, each in as many words as a filter has.
+    pub(super) fn bits(&self) -> &[u64] {
+        &self.bits
     }
 
     /// Keeps the bits of a token that was not found, if there is room.
@@ -142,16 +141,20 @@ mod tests {
         let mut cache = Cache::new(1, 1 << 20);
         let long = "x".repeat(TOKEN_BYTES_MAX);
         let tokens = ["", "a", "a\0", "\0a", "ab", "é", &long, &long[1..]];
-        for (at, token) in (0..).zip(tokens) {
+        let mut number = 0;
+        for token in tokens {
             for bits in [1, 2, 256, 65_536] {
                 assert_eq!(cache.find(bits, token), None);
-                cache.keep(bits, token, &[at * 100_000 + u64::from(bits)]);
+                cache.keep(bits, token, &[7 * number]);
+                number += 1;
             }
         }
-        for (at, token) in (0..).zip(tokens) {
+        let mut number = 0;
+        for token in tokens {
             for bits in [1, 2, 256, 65_536] {
-                let expected = [at * 100_000 + u64::from(bits)];
-                assert_eq!(cache.find(bits, token), Some(&expected[..]), "{token:?}");
+                assert_eq!(cache.find(bits, token), Some(number), "{token:?}");
+                assert_eq!(cache.bits()[number as usize], 7 * u64::from(number));
+                number += 1;
             }
         }
         let longer = "x".repeat(TOKEN_BYTES_MAX + 1);
@@ -165,15 +168,10 @@ mod tests {
         for number in 0..1000_u64 {
             cache.keep(3, &number.to_string(), &[number, !number]);
         }
-        let kept: Vec<u64> = (0..1000)
-            .filter(|number| match cache.find(3, &number.to_string()) {
-                Some(bits) => {
-                    assert_eq!(bits, [*number, !*number]);
-                    true
-                }
-                None => false,
-            })
-            .collect();
-        assert_eq!(kept, (0..500).collect::<Vec<_>>());
+        for number in 0..1000_u32 {
+            let found = cache.find(3, &number.to_string());
+            assert_eq!(found, (number < 500).then_some(number));
+        }
+        assert_eq!(cache.bits()[998..], [499, !499]);
     }
 }

@@ -83,6 +83,8 @@ struct Split {
     buffer: Zeroizing<String>,
     message: Zeroizing<Vec<u8>>,
     token_bits: Vec<u64>,
+    /// Numbers of tokens in the cache.
+    found: Vec<u32>,
 }
 
 /// Encodes rows under one schema and secret.
@@ -169,6 +171,7 @@ impl<'a> Encoder<'a> {
                     buffer: Zeroizing::default(),
                     message: Zeroizing::default(),
                     token_bits: vec![0; words],
+                    found: vec![],
                 },
             }
         })
@@ -209,6 +212,7 @@ impl<'a> Encoder<'a> {
         let hashing = column.hashing;
         let value = value::canonical(hashing, value, &mut split.buffer)?;
         split.tokens.split(&hashing.comparison, value)?;
+        split.found.clear();
         let tokens = split.tokens.iter();
         // No more tokens than characters in a row, which are counted in 32 bits.
         let count = tokens.len() as u32;
@@ -223,8 +227,9 @@ impl<'a> Encoder<'a> {
             if bits == 0 {
                 break;
             }
+            // Gathered first, so that the memory of several tokens is waited for at once.
             if let Some(found) = cache.find(bits, token) {
-                filter.add(found);
+                split.found.push(found);
                 continue;
             }
             tokens::encode(token, hashing.format.encoding(), &mut split.message);
@@ -238,6 +243,7 @@ impl<'a> Encoder<'a> {
             filter.add(&split.token_bits);
             cache.keep(bits, token, &split.token_bits);
         }
+        filter.add_numbered(cache.bits(), &split.found);
         Ok(())
     }
 }
