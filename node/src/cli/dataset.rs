@@ -30,7 +30,7 @@ from 1 to 4 as \"< 5\", so that it can be handed on; text and --json show them e
 Example:
   linkage dataset check health.csv --schema persons.toml --html health-quality.html")]
 pub struct Check {
-    /// File with one record a line
+    /// File with one record a row: CSV or Parquet
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
     /// Schema, TOML or JSON

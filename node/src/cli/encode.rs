@@ -23,13 +23,13 @@ Writes, all or none:
   A.tokens       tokens in random order: give it to whoever matches
   A.ids.csv      row,record_id: which token is which record; keep it
   A.rejects.csv  rows that could not be used, with the reason; keep it
-The source is CSV with a header, UTF-8 or GB 18030. All owners use the same schema and key.
+The source is CSV with a header, UTF-8 or GB 18030, or Parquet. All owners use the same schema and key.
 
 Example:
   linkage encode health.csv --schema persons.toml --key project.key --out health.tokens")]
 pub struct Encode {
-    /// CSV file with one record a line
-    #[arg(value_name = "SOURCE.csv")]
+    /// File with one record a row
+    #[arg(value_name = "SOURCE")]
     source: PathBuf,
     /// Schema, TOML or JSON
     #[arg(long, value_name = "SCHEMA")]

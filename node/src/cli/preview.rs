@@ -43,7 +43,7 @@ to a file, and only where standard output is a terminal.
 Example:
   linkage schema preview --schema persons.toml health.csv --rows 5")]
 pub struct Preview {
-    /// File with one record a line
+    /// File with one record a row: CSV or Parquet
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
     /// Schema, TOML or JSON

@@ -37,7 +37,7 @@ pub struct Chosen {
 #[derive(Debug, Subcommand)]
 pub enum Project {
     /// Put a project forward, signed by this owner
-    Propose(Propose),
+    Propose(Box<Propose>),
     /// Read and sign what another owner put forward
     #[command(after_help = "\
 The node refuses a manifest whose parties or keys are not those of its own configuration.

@@ -21,9 +21,6 @@ use super::work::{Done, Worker};
 use super::{Encoded, Error, FillRange, Job, NO_VALUE, Progress, Summary, today};
 use crate::ingest::{Reason, RejectFile, Source};
 
-/// Shortest line that could hold a record; with it the source's size bounds the number of rows.
-const LINE_BYTES_MIN: u64 = 24;
-
 /// Rows written between two reports of progress.
 const ROWS_PER_REPORT: u64 = 16_384;
 
@@ -45,7 +42,7 @@ pub fn encode<W: Write>(
         encoder: Encoder::new(job.schema, job.key),
         layout,
     };
-    let mut gathered = Gathered::new(job, &worker, layout, bytes_total)?;
+    let mut gathered = Gathered::new(job, &worker, layout, source.rows_max())?;
     let records = AtomicU64::new(0);
     blocks::through(
         source,
@@ -89,10 +86,9 @@ impl<'a> Gathered<'a> {
         job: &'a Job<'a>,
         worker: &'a Worker<'a>,
         layout: RowLayout,
-        bytes_total: u64,
+        rows_max: u64,
     ) -> Result<Self, Error> {
         let rng = crate::entropy::generator()?;
-        let rows_max = bytes_total / LINE_BYTES_MIN + 1;
         let attributes = 0..job.schema.attributes.len();
         let present = |at| worker.parser.has_attribute(at).then(Vec::new);
         Ok(Self {

@@ -65,4 +65,15 @@ impl Columns {
             header,
         })
     }
+
+    /// Places of the columns that are used.
+    pub(super) fn needed(&self) -> Vec<usize> {
+        let attributes = self.attributes.iter().flatten();
+        let attributes = attributes.map(|attribute| attribute.column);
+        let fields = self.fields.iter().copied();
+        std::iter::once(self.id)
+            .chain(fields)
+            .chain(attributes)
+            .collect()
+    }
 }

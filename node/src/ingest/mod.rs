@@ -4,6 +4,7 @@
 mod columns;
 mod encoding;
 mod lines;
+mod parquet;
 mod rejects;
 mod source;
 mod split;
@@ -22,7 +23,7 @@ pub use source::{Block, Format, Parser, Source};
 #[non_exhaustive]
 pub enum Error {
     /// The path names a directory.
-    #[error("{0} is a directory; name a CSV file in it")]
+    #[error("{0} is a directory; name a file in it")]
     Directory(PathBuf),
     /// There is no such file.
     #[error("{0} does not exist; check the path")]
@@ -48,6 +49,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What was seen and what to do.
+        message: String,
+    },
+    /// A Parquet file that is damaged or holds what a record cannot have.
+    #[error("{path}, {place}: {message}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Row group or column.
+        place: String,
+        /// What is wrong.
         message: String,
     },
     /// The header names a column twice.

@@ -13,13 +13,14 @@ use zeroize::Zeroizing;
 use super::columns::Columns;
 use super::encoding::{self, Encoding, PROBE_BYTES};
 use super::lines::{LINE_BYTES_MAX, LineBlock, Lines};
+use super::parquet::{self, Rows, ValueBlock};
 use super::split::{Splitter, Values};
 use super::{Error, Reason, Reject, Row};
 
 /// What a source is.
 #[derive(Debug, Clone, Serialize)]
 pub struct Format {
-    /// `CSV`.
+    /// `CSV` or `Parquet`.
     pub name: &'static str,
     /// Encoding of the text.
     pub encoding: Encoding,
@@ -28,25 +29,44 @@ pub struct Format {
 /// An open source whose columns fit the schema: gives blocks, which [`Parser`] takes apart.
 pub struct Source {
     path: PathBuf,
-    lines: Lines<File>,
-    first: Option<LineBlock>,
+    reader: Reader,
+    format: Format,
     bytes_total: u64,
     parser: Parser,
 }
 
+enum Reader {
+    Csv {
+        lines: Lines<File>,
+        first: Option<LineBlock>,
+    },
+    Parquet(Box<Rows>),
+}
+
 /// Part of a source.
-pub struct Block(LineBlock);
+pub struct Block(Content);
+
+enum Content {
+    Lines(LineBlock),
+    Values(ValueBlock),
+}
 
 impl Block {
     /// Bytes of the source read up to the end of this block.
     pub fn bytes_read(&self) -> u64 {
-        self.0.read
+        match &self.0 {
+            Content::Lines(block) => block.read,
+            Content::Values(block) => block.read,
+        }
     }
 }
 
+/// Shortest line that could hold a record; with it a text's size bounds the number of its rows.
+const LINE_BYTES_MIN: u64 = 24;
+
 impl Source {
-    /// Opens `path` and checks its header against the schema. The encoding is UTF-8 if the file's
-    /// beginning is, else GB 18030 if it is.
+    /// Opens `path` and checks its columns against the schema. The file's first bytes tell what it
+    /// is: Parquet, or CSV in UTF-8 if its beginning is, else in GB 18030 if it is.
     ///
     /// # Errors
     /// [`Error`], naming file, row, column and what to do.
@@ -62,6 +82,9 @@ impl Source {
             .take(PROBE_BYTES as u64)
             .read_to_end(&mut probe)
             .map_err(io)?;
+        if probe.starts_with(parquet::MAGIC) {
+            return Self::open_parquet(path, file, schema, metadata.len());
+        }
         let (encoding, mark) = encoding::detect(path, &probe)?;
         file.seek(SeekFrom::Start(mark)).map_err(io)?;
         let mut lines = Lines::new(file, mark);
@@ -78,9 +101,38 @@ impl Source {
         let columns = Columns::new(path, header.collect(), schema)?;
         Ok(Self {
             path: path.into(),
-            lines,
-            first: block,
+            reader: Reader::Csv {
+                lines,
+                first: block,
+            },
+            format: Format {
+                name: "CSV",
+                encoding,
+            },
             bytes_total: metadata.len(),
+            parser: Parser {
+                encoding,
+                columns: Arc::new(columns),
+            },
+        })
+    }
+
+    fn open_parquet(
+        path: &Path,
+        file: File,
+        schema: &Schema,
+        bytes_total: u64,
+    ) -> Result<Self, Error> {
+        let (rows, columns) = Rows::open(path, file, schema)?;
+        let encoding = Encoding::Utf8;
+        Ok(Self {
+            path: path.into(),
+            reader: Reader::Parquet(Box::new(rows)),
+            format: Format {
+                name: "Parquet",
+                encoding,
+            },
+            bytes_total,
             parser: Parser {
                 encoding,
                 columns: Arc::new(columns),
@@ -90,9 +142,14 @@ impl Source {
 
     /// What the source is.
     pub fn format(&self) -> Format {
-        Format {
-            name: "CSV",
-            encoding: self.parser.encoding,
+        self.format.clone()
+    }
+
+    /// Number of rows that the source can have at most, by its size or its footer.
+    pub fn rows_max(&self) -> u64 {
+        match &self.reader {
+            Reader::Csv { .. } => self.bytes_total / LINE_BYTES_MIN + 1,
+            Reader::Parquet(rows) => rows.total(),
         }
     }
 
@@ -109,15 +166,26 @@ impl Source {
     /// The next block; `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read on.
+    /// [`Error`] when the file cannot be read on.
     pub fn next_block(&mut self) -> Result<Option<Block>, Error> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(Block(first)));
+        match &mut self.reader {
+            Reader::Csv { lines, first } => {
+                if let Some(first) = first.take() {
+                    return Ok(Some(Block(Content::Lines(first))));
+                }
+                let block = lines.next_block().map_err(|e| Error::io(&self.path, e))?;
+                Ok(block.map(|block| Block(Content::Lines(block))))
+            }
+            Reader::Parquet(rows) => {
+                let block = rows.next_block()?;
+                Ok(block.map(|block| Block(Content::Values(block))))
+            }
         }
-        let block = self.lines.next_block();
-        Ok(block.map_err(|e| Error::io(&self.path, e))?.map(Block))
     }
 }
+
+/// Why a row cannot be used, and the column at fault.
+type Fault = (Option<usize>, Reason);
 
 fn blank(line: &[u8]) -> bool {
     line.iter().all(u8::is_ascii_whitespace)
@@ -162,27 +230,47 @@ impl Parser {
             },
             attributes: Vec::with_capacity(self.columns.attributes.len()),
         };
-        for (number, line) in block.0.lines() {
-            if blank(line) {
-                continue;
+        match &block.0 {
+            Content::Lines(block) => {
+                for (number, line) in block.lines().filter(|(_, line)| !blank(line)) {
+                    row.number = number;
+                    match self.parse(line, &mut splitter, &mut row) {
+                        Ok(()) => each(Ok(&row)),
+                        Err(fault) => each(Err(self.set_aside(number, line, fault))),
+                    }
+                }
             }
-            row.number = number;
-            match self.parse(line, &mut splitter, &mut row) {
-                Ok(()) => each(Ok(&row)),
-                Err((column, reason)) => each(Err(self.set_aside(number, line, column, reason))),
+            Content::Values(block) => {
+                for (number, values) in block.rows() {
+                    row.number = number;
+                    let filled = match values {
+                        Err(column) => Err((Some(column), parquet::NOT_TEXT)),
+                        Ok(values) => fill(&self.columns, &values, &mut row),
+                    };
+                    match filled {
+                        Ok(()) => each(Ok(&row)),
+                        Err(fault) => {
+                            each(Err(self.set_aside(number, &block.line(number), fault)));
+                        }
+                    }
+                }
             }
         }
     }
 
     /// Sets row `number` of `block` aside for a reason that its own line does not show.
     pub fn reject(&self, block: &Block, number: u64, reason: Reason) -> Reject {
-        let mut lines = block.0.lines();
-        let found = lines.find(|(row, _)| *row == number);
-        let line = found.map_or(&[][..], |(_, line)| line);
-        self.set_aside(number, line, Some(self.columns.id), reason)
+        let fault = (Some(self.columns.id), reason);
+        match &block.0 {
+            Content::Lines(block) => {
+                let found = block.lines().find(|(row, _)| *row == number);
+                self.set_aside(number, found.map_or(&[], |(_, line)| line), fault)
+            }
+            Content::Values(block) => self.set_aside(number, &block.line(number), fault),
+        }
     }
 
-    fn set_aside(&self, row: u64, line: &[u8], column: Option<usize>, reason: Reason) -> Reject {
+    fn set_aside(&self, row: u64, line: &[u8], (column, reason): Fault) -> Reject {
         Reject {
             row,
             column: column.and_then(|at| self.columns.header.get(at).cloned()),
@@ -191,12 +279,7 @@ impl Parser {
         }
     }
 
-    fn parse(
-        &self,
-        line: &[u8],
-        splitter: &mut Splitter,
-        row: &mut Row,
-    ) -> Result<(), (Option<usize>, Reason)> {
+    fn parse(&self, line: &[u8], splitter: &mut Splitter, row: &mut Row) -> Result<(), Fault> {
         if line.len() > LINE_BYTES_MAX {
             return Err((None, Reason::TooLong));
         }
@@ -223,11 +306,7 @@ impl Parser {
     }
 }
 
-fn fill(
-    columns: &Columns,
-    values: &Values<'_>,
-    row: &mut Row,
-) -> Result<(), (Option<usize>, Reason)> {
+fn fill(columns: &Columns, values: &Values<'_>, row: &mut Row) -> Result<(), Fault> {
     let id = values.get(columns.id);
     if id.is_empty() {
         return Err((Some(columns.id), Reason::NoId));

@@ -19,7 +19,12 @@ pub(super) struct Values<'a> {
     places: &'a [Range<usize>],
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    /// Values at known places of a text.
+    pub(super) fn at(text: &'a str, places: &'a [Range<usize>]) -> Self {
+        Self { text, places }
+    }
+
     /// Number of values.
     pub(super) fn len(&self) -> usize {
         self.places.len()

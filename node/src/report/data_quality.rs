@@ -101,6 +101,14 @@ fn shown(count: u64) -> String {
     }
 }
 
+/// A share in percent, never rounded up to a hundred.
+fn share(part: u64, whole: u64) -> String {
+    if part < whole && part as f64 / whole as f64 > 0.995 {
+        return "99 %".to_owned();
+    }
+    number::percent(part as f64, whole as f64)
+}
+
 /// An estimated or exact count.
 fn about(count: u64, estimated: bool) -> String {
     let count = shown(count);
@@ -156,7 +164,7 @@ fn states(check: &Check) -> Picture {
         let (y, counts) = (index as f64 * ROW, &field.counts);
         let label = fit(&field.name, LABEL.0, LABEL.1);
         drawing.text("label", Anchor::Start, at(0.0, y + 14.0), 0.0, &label);
-        let usable = number::percent(counts.usable() as f64, rows);
+        let usable = share(counts.usable(), check.rows);
         drawing.text("value", Anchor::End, at(100.0, y + 14.0), 0.0, &usable);
         drawing.rect("track", at(0.0, y + 22.0), (100.0, 10.0), "");
         let mut x = 0.0;
@@ -188,7 +196,7 @@ fn states(check: &Check) -> Picture {
         .iter()
         .min_by_key(|field| field.counts.usable());
     let finding = worst.map_or_else(String::new, |field| {
-        let share = number::percent(field.counts.usable() as f64, rows);
+        let share = share(field.counts.usable(), check.rows);
         format!("可用值最少的字段 Least usable: {}, {share}", field.name)
     });
     let legend = parts(&FieldCounts::default())
@@ -271,7 +279,7 @@ fn values(check: &Check) -> DataTable {
 /// What only fields of one kind have.
 fn special(field: &FieldCheck) -> String {
     let new_year = field.new_year.map(|count| {
-        let share = number::percent(count as f64, field.counts.usable() as f64);
+        let share = share(count, field.counts.usable());
         match count {
             1..COUNT_MIN => format!("1 月 1 日 first of January: {}", shown(count)),
             _ => format!("1 月 1 日 first of January: {} ({share})", shown(count)),
@@ -290,7 +298,7 @@ fn special(field: &FieldCheck) -> String {
     let sex = field.sex.map(|sex| match sex.compared {
         0..COUNT_MIN => "无身份证号码可比对 no numbers to compare with".to_owned(),
         compared => {
-            let share = number::percent(sex.agreeing as f64, compared as f64);
+            let share = share(sex.agreeing, compared);
             format!("与身份证号码一致 agrees with resident numbers: {share}")
         }
     });
@@ -306,21 +314,20 @@ fn keys(check: &Check) -> DataTable {
         "比例 Share",
         "与本源他条相同 Same as another’s here",
     ]);
-    let rows = check.rows as f64;
     let row = |key: &KeyCheck, what: &str| {
         let repeats = key.repeats.map_or_else(
             || number::ABSENT.to_owned(),
             |repeats| about(repeats.repeated_records, repeats.estimated),
         );
-        let share = match key.records {
+        let part = match key.records {
             1..COUNT_MIN => number::ABSENT.to_owned(),
-            records => number::percent(records as f64, rows),
+            records => share(records, check.rows),
         };
         vec![
             key.name.clone(),
             what.to_owned(),
             shown(key.records),
-            share,
+            part,
             repeats,
         ]
     };
@@ -342,6 +349,14 @@ fn rejects(check: &Check) -> DataTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hundred_percent_is_all() {
+        assert_eq!(
+            [share(999, 1000), share(7, 7), share(1, 2)],
+            ["99 %", "100 %", "50 %"]
+        );
+    }
 
     #[test]
     fn small_counts_are_not_shown() {
