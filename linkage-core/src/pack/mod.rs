@@ -50,8 +50,9 @@ pub use surname::{Surname, surname, surnames};
 /// Version of the pack; a change of any table that can change a normalised value raises it.
 pub const VERSION: &str = "1";
 
-/// The tables, by file name, in the order in which [`hash`] takes them.
-const TABLES: [(&str, &str); 9] = [
+/// The tables, by file name, in the order in which [`hash`] takes them: those that the script derives,
+/// then the dictionaries that stand beside the parser of company names.
+const TABLES: [(&str, &str); 12] = [
     ("private-use.tsv", han::PRIVATE_USE),
     ("fold.tsv", han::FOLD),
     ("weak.tsv", han::WEAK),
@@ -61,7 +62,17 @@ const TABLES: [(&str, &str); 9] = [
     ("surnames.tsv", surname::SURNAMES),
     ("regions.tsv", region::REGIONS),
     ("countries.tsv", country::COUNTRIES),
+    ("forms.tsv", COMPANY_FORMS),
+    ("trades.txt", COMPANY_TRADES),
+    ("towns.txt", TOWNS),
 ];
+
+/// Organisation forms: spelling, class, canonical spelling.
+pub(crate) const COMPANY_FORMS: &str = include_str!("../normalise/company/forms.tsv");
+/// Words for trades in company names, one a line; `#` begins a remark.
+pub(crate) const COMPANY_TRADES: &str = include_str!("../normalise/company/trades.txt");
+/// Towns whose names are written without their ending: region code, then names.
+pub(crate) const TOWNS: &str = include_str!("../normalise/company/towns.txt");
 
 /// SHA-256 over all tables of the pack, in order, with their names and lengths.
 ///

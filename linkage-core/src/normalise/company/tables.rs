@@ -8,22 +8,6 @@ use crate::normalise::address::prefix::Prefixes;
 use crate::normalise::address::region;
 use crate::pack;
 
-const FORMS_TEXT: &str = include_str!("forms.tsv");
-const TRADES_TEXT: &str = include_str!("trades.txt");
-const TOWNS_TEXT: &str = include_str!("towns.txt");
-
-/// The texts of the dictionaries, which are part of what owners must agree in.
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "covered by the pack's hash once that takes them in"
-    )
-)]
-pub(crate) fn tables() -> [&'static str; 3] {
-    [FORMS_TEXT, TRADES_TEXT, TOWNS_TEXT]
-}
-
 /// A form of organisation.
 pub(super) struct Form {
     /// What it counts as: `有限`, `股份`, `店` and so on.
@@ -34,7 +18,7 @@ pub(super) struct Form {
 
 /// Forms by spelling.
 pub(super) static FORMS: LazyLock<Suffixes<Form>> = LazyLock::new(|| {
-    Suffixes::new(FORMS_TEXT.lines().filter_map(|line| {
+    Suffixes::new(pack::COMPANY_FORMS.lines().filter_map(|line| {
         let mut cells = line.split('\t');
         let spelling = cells.next()?.to_owned();
         let (class, text) = (cells.next()?, cells.next()?);
@@ -44,14 +28,16 @@ pub(super) static FORMS: LazyLock<Suffixes<Form>> = LazyLock::new(|| {
 
 /// Words for trades.
 pub(super) static TRADES: LazyLock<Suffixes<()>> = LazyLock::new(|| {
-    let words = TRADES_TEXT.lines().filter(|line| !line.starts_with('#'));
+    let words = pack::COMPANY_TRADES
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     Suffixes::new(words.map(|word| (word.to_owned(), ())))
 });
 
 /// Towns whose names are written without ending, with the code of their city or district.
 pub(super) static TOWNS: LazyLock<Prefixes<Vec<u32>>> = LazyLock::new(|| {
     let mut names: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for line in TOWNS_TEXT.lines().filter(|line| !line.starts_with('#')) {
+    for line in pack::TOWNS.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split_whitespace();
         if let Some(code) = words.next().and_then(|code| code.parse().ok()) {
             for name in words {

@@ -120,7 +120,11 @@ fn latin_names_are_words() {
 
 #[test]
 fn the_dictionaries_are_sorted_and_without_doubles() {
-    let [forms, trades, towns] = tables::tables();
+    let (forms, trades, towns) = (
+        crate::pack::COMPANY_FORMS,
+        crate::pack::COMPANY_TRADES,
+        crate::pack::TOWNS,
+    );
     let words: Vec<&str> = trades
         .lines()
         .filter(|line| !line.starts_with('#'))
