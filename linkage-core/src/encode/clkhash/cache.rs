@@ -1,93 +1,155 @@
-//! Bits of tokens that came before: names, dates and places share most of their tokens.
+//! Indices of tokens that came before: names share most of their bigrams, days their digits.
 
-use std::collections::HashMap;
+use super::tokens::Key;
 
-use zeroize::Zeroize as _;
-
-/// Bytes that a worker's caches may take. Bigrams of names need a few hundred kilobytes; what is
-/// different in every record (a number, compared whole) fills the cache and is not worth more.
+/// Bytes that a worker's caches may take: of ten features each then has room for some ten thousand
+/// tokens. Bigrams of names are some hundreds.
 pub(super) const BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Bytes that an entry takes beside its token and bits: the token's address and length, the place
-/// of the bits, the map's room for more.
-const ENTRY_BYTES: usize = 64;
+/// Slots of a table at the start.
+const SLOTS_MIN: usize = 64;
 
-/// For one feature the bits of each token, for each number of bits that a token sets. When it is
-/// full, what is in it stays.
+/// A slot of the table: a token's key, or none, and where its indices are.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    key: Key,
+    start: u32,
+    count: u32,
+}
+
+/// The first indices of short tokens. Longer ones are whole values, of which fewer come again. When it is full, what is in it stays.
 pub(super) struct Cache {
-    maps: Vec<(u32, HashMap<Box<str>, usize>)>,
-    bits: Vec<u64>,
-    words: usize,
+    /// A power of two, at most half of them taken; a token is in the first slot that was free from
+    /// the one on that its hash names.
+    slots: Vec<Slot>,
+    taken: usize,
+    indices: Vec<u32>,
     bytes_left: usize,
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        for (mut token, _) in self.maps.iter_mut().flat_map(|(_, map)| map.drain()) {
-            token.zeroize();
-        }
+        wipe(&mut self.slots);
     }
 }
 
-/// The map for one number of bits; good until the next is asked for.
-#[derive(Clone, Copy)]
-pub(super) struct Map(usize);
+fn wipe(slots: &mut [Slot]) {
+    slots.iter_mut().for_each(|slot| slot.key.wipe());
+}
 
 impl Cache {
-    /// An empty cache for filters of so many words.
-    pub(super) fn new(words: usize, bytes_max: usize) -> Self {
+    /// An empty cache.
+    pub(super) fn new(bytes_max: usize) -> Self {
         Self {
-            maps: vec![],
-            bits: vec![],
-            words,
-            bytes_left: bytes_max,
+            slots: vec![Slot::default(); SLOTS_MIN],
+            taken: 0,
+            indices: vec![],
+            bytes_left: bytes_max.min(u32::MAX as usize),
         }
     }
 
-    /// The map for tokens that set `count` bits.
-    pub(super) fn map(&mut self, count: u32) -> Map {
-        let found = self.maps.iter().position(|(other, _)| *other == count);
-        Map(found.unwrap_or_else(|| {
-            self.maps.push((count, HashMap::new()));
-            self.maps.len() - 1
-        }))
+    /// The first `count` indices of a token, if so many are kept.
+    pub(super) fn find(&self, key: Key, count: u32) -> Option<&[u32]> {
+        let slot = self.slots.get(self.place(key))?;
+        if slot.key != key || slot.count < count {
+            return None;
+        }
+        let start = slot.start as usize;
+        self.indices.get(start..start + count as usize)
     }
 
-    /// The bits of a token.
-    pub(super) fn find(&self, map: Map, token: &str) -> Option<&[u64]> {
-        let (_, map) = self.maps.get(map.0)?;
-        let start = *map.get(token)?;
-        self.bits.get(start..start + self.words)
-    }
-
-    /// Keeps the bits of a token, if there is room.
-    pub(super) fn keep(&mut self, map: Map, token: &str, bits: &[u64]) {
-        let bytes = ENTRY_BYTES + token.len() + size_of_val(bits);
-        let (Some(left), Some((_, map))) =
-            (self.bytes_left.checked_sub(bytes), self.maps.get_mut(map.0))
-        else {
+    /// Keeps the first indices of a token of which fewer are kept, if there is room.
+    pub(super) fn keep(&mut self, key: Key, indices: &[u32]) {
+        // Two to four slots for a token: right after it grew, a table is a quarter full.
+        let bytes = 4 * size_of::<Slot>() + size_of_val(indices);
+        let Some(left) = self.bytes_left.checked_sub(bytes) else {
             return;
         };
         self.bytes_left = left;
-        map.insert(token.into(), self.bits.len());
-        self.bits.extend_from_slice(bits);
+        if (self.taken + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        // Fewer than bytes, which are counted in 32 bits.
+        let fresh = self.put(Slot {
+            key,
+            start: self.indices.len() as u32,
+            count: indices.len() as u32,
+        });
+        self.taken += usize::from(fresh);
+        self.indices.extend_from_slice(indices);
+    }
+
+    /// Where a key is, or would be. Tokens that were made to collide fill one feature's cache.
+    fn place(&self, key: Key) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut place = key.hash() as usize & mask;
+        while let Some(slot) = self.slots.get(place)
+            && slot.key != key
+            && slot.key != Key::NONE
+        {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    /// Fills the slot of a key; whether it was free.
+    fn put(&mut self, slot: Slot) -> bool {
+        let place = self.place(slot.key);
+        let Some(to) = self.slots.get_mut(place) else {
+            return false;
+        };
+        std::mem::replace(to, slot).key == Key::NONE
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![Slot::default(); 2 * self.slots.len()];
+        let mut slots = std::mem::replace(&mut self.slots, larger);
+        for slot in slots.iter().filter(|slot| slot.key != Key::NONE) {
+            self.put(*slot);
+        }
+        wipe(&mut slots);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::Comparison;
+    use super::super::tokens::{Token, Tokens};
     use super::*;
+
+    fn key(number: u32) -> Key {
+        let mut tokens = Tokens::default();
+        tokens
+            .split(&Comparison::Exact, &number.to_string())
+            .unwrap();
+        match tokens.tokens() {
+            [Token::Short(key)] => *key,
+            _ => panic!("no key"),
+        }
+    }
+
+    #[test]
+    fn more_indices_replace_fewer() {
+        let mut cache = Cache::new(1 << 20);
+        assert_eq!(cache.find(key(5), 0), None);
+        cache.keep(key(5), &[1, 2]);
+        cache.keep(key(5), &[1, 2, 3]);
+        assert_eq!(cache.find(key(5), 1), Some(&[1][..]));
+        assert_eq!(cache.find(key(5), 3), Some(&[1, 2, 3][..]));
+        assert_eq!(cache.find(key(5), 4), None);
+        assert_eq!(cache.taken, 1);
+    }
 
     #[test]
     fn a_full_cache_keeps_what_it_has() {
-        let entry = ENTRY_BYTES + 2 + 8;
-        let mut cache = Cache::new(1, 2 * entry);
-        let (one, two) = (cache.map(1), cache.map(2));
-        cache.keep(one, "ab", &[5]);
-        cache.keep(two, "ab", &[7]);
-        cache.keep(two, "cd", &[9]);
-        assert_eq!(cache.find(one, "ab"), Some([5].as_slice()));
-        assert_eq!(cache.find(two, "ab"), Some([7].as_slice()));
-        assert_eq!(cache.find(two, "cd"), None);
+        let mut cache = Cache::new(500 * (4 * size_of::<Slot>() + 8));
+        for number in 0..1000_u32 {
+            cache.keep(key(number), &[number, !number]);
+        }
+        for number in 0..1000_u32 {
+            let expected = [number, !number];
+            let expected = (number < 500).then_some(&expected[..]);
+            assert_eq!(cache.find(key(number), 2), expected);
+        }
     }
 }

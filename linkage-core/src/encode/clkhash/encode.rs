@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 
 use super::cache::{self, Cache};
 use super::faults::{Fault, Faults};
-use super::filter::{self, Filter};
+use super::filter::Filter;
 use super::hash::{Hasher, KeyLength};
 use super::keys::{self, Secret};
 use super::rows::{Row, Rows};
 use super::schema::{Hashing, Schema, Strategy};
-use super::tokens::{self, Tokens};
+use super::tokens::{Token, Tokens};
 use super::value::{self, Reason};
 
 /// Rows that a worker takes at a time.
@@ -74,10 +74,15 @@ struct Column<'a> {
 struct Worker {
     filter: Filter,
     caches: Vec<Cache>,
+    split: Split,
+}
+
+/// Room for one value's work.
+struct Split {
     tokens: Tokens,
     buffer: Zeroizing<String>,
     message: Zeroizing<Vec<u8>>,
-    token_bits: Vec<u64>,
+    indices: Vec<u32>,
 }
 
 /// Encodes rows under one schema and secret.
@@ -153,16 +158,17 @@ impl<'a> Encoder<'a> {
     fn worker(&self) -> Worker {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         idle.unwrap_or_else(|| {
-            let words = filter::words(self.schema.filter_bits());
             let bytes_max = cache::BYTES_MAX / self.columns.len().max(1);
-            let caches = self.columns.iter().map(|_| Cache::new(words, bytes_max));
+            let caches = self.columns.iter().map(|_| Cache::new(bytes_max));
             Worker {
                 filter: Filter::new(self.schema.filter_bits()),
                 caches: caches.collect(),
-                tokens: Tokens::default(),
-                buffer: Zeroizing::default(),
-                message: Zeroizing::default(),
-                token_bits: vec![0; words],
+                split: Split {
+                    tokens: Tokens::default(),
+                    buffer: Zeroizing::default(),
+                    message: Zeroizing::default(),
+                    indices: vec![],
+                },
             }
         })
     }
@@ -175,34 +181,33 @@ impl<'a> Encoder<'a> {
 
     fn row(&self, worker: &mut Worker, row: &Row<'_>, out: &mut [u8]) -> Result<(), Fault> {
         worker.filter.clear();
-        for (at, column) in self.columns.iter().enumerate() {
+        for (column, cache) in self.columns.iter().zip(&mut worker.caches) {
             let value = row.value(column.index);
-            self.value(worker, at, column, value)
+            self.add(column, value, cache, &mut worker.split, &mut worker.filter)
                 .map_err(|reason| Fault {
                     row: row.number(),
                     column: Some(column.name.to_owned()),
                     reason,
                 })?;
         }
-        worker
-            .filter
-            .fold_into(self.schema.bits, self.schema.folds, out);
+        worker.filter.fold_into(self.schema.folds, out);
         Ok(())
     }
 
     /// Adds the bits of one value to the filter.
-    fn value(
+    fn add(
         &self,
-        worker: &mut Worker,
-        at: usize,
         column: &Column<'_>,
         value: &str,
+        cache: &mut Cache,
+        split: &mut Split,
+        filter: &mut Filter,
     ) -> Result<(), Reason> {
         let hashing = column.hashing;
-        let value = value::canonical(hashing, value, &mut worker.buffer)?;
-        worker.tokens.split(&hashing.comparison, value)?;
-        let tokens = worker.tokens.iter();
-        // No more tokens than bytes in a row, which are counted in 32 bits.
+        let value = value::canonical(hashing, value, &mut split.buffer)?;
+        split.tokens.split(&hashing.comparison, value)?;
+        let tokens = split.tokens.tokens();
+        // No more tokens than characters in a row, which are counted in 32 bits.
         let count = tokens.len() as u32;
         let (each, more) = match hashing.strategy {
             Strategy::BitsPerToken(bits) => (bits, 0),
@@ -210,33 +215,32 @@ impl<'a> Encoder<'a> {
                 (bits / count.max(1), bits.checked_rem(count).unwrap_or(0))
             }
         };
-        let Some(cache) = worker.caches.get_mut(at) else {
-            return Ok(());
-        };
-        let (map, map_more) = (cache.map(each), cache.map(each + u32::from(more > 0)));
         for (number, token) in (0..).zip(tokens) {
-            let (map, bits) = if number < more {
-                (map_more, each + 1)
-            } else {
-                (map, each)
-            };
+            let bits = each + u32::from(number < more);
             if bits == 0 {
                 break;
             }
-            if let Some(bits) = cache.find(map, token) {
-                worker.filter.add(bits);
+            let key = match token {
+                Token::Short(key) => Some(*key),
+                Token::Long(_) => None,
+            };
+            if let Some(indices) = key.and_then(|key| cache.find(key, bits)) {
+                filter.set(indices);
                 continue;
             }
-            tokens::encode(token, hashing.format.encoding(), &mut worker.message);
-            worker.token_bits.fill(0);
+            let encoding = hashing.format.encoding();
+            split.tokens.encode(token, encoding, &mut split.message);
+            split.indices.clear();
             let filter_bits = self.schema.filter_bits();
             column
                 .hasher
-                .indices(&worker.message, bits, filter_bits, |index| {
-                    filter::set(&mut worker.token_bits, index);
+                .indices(&split.message, bits, filter_bits, |index| {
+                    split.indices.push(index);
                 });
-            worker.filter.add(&worker.token_bits);
-            cache.keep(map, token, &worker.token_bits);
+            filter.set(&split.indices);
+            if let Some(key) = key {
+                cache.keep(key, &split.indices);
+            }
         }
         Ok(())
     }

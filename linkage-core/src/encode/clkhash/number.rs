@@ -68,6 +68,13 @@ fn without_underscores(text: &mut String) -> bool {
 /// Reads an integer as `int(text, 10)` and writes it as `str` does. Whether it is one; if not,
 /// `out` holds nothing of use.
 pub(super) fn integer(text: &str, out: &mut String) -> bool {
+    // Most are written canonically.
+    let plain_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if plain_digits && !text.starts_with('0') && (1..=DIGITS_MAX).contains(&text.len()) {
+        out.clear();
+        out.push_str(text);
+        return true;
+    }
     if plain(text, out).is_none() || !without_underscores(out) {
         return false;
     }
@@ -163,6 +170,25 @@ pub(super) fn push(out: &mut String, number: i128) {
     let _ = write!(out, "{number}");
 }
 
+/// Appends a number with so many digits at least, without the machinery of formatting.
+pub(super) fn push_padded(out: &mut String, number: u32, digits_min: usize) {
+    let mut digits = [b'0'; 10];
+    let mut used = 0;
+    let mut left = number;
+    for digit in digits.iter_mut().rev() {
+        if left == 0 && used >= digits_min.max(1) {
+            break;
+        }
+        // One decimal digit.
+        *digit = b'0' + (left % 10) as u8;
+        left /= 10;
+        used += 1;
+    }
+    let (_, written) = digits.split_at(digits.len() - used);
+    // Digits are ASCII.
+    out.push_str(std::str::from_utf8(written).unwrap_or_default());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +238,19 @@ mod tests {
         }
         assert_eq!(read(&"1".repeat(4300)).map(|out| out.len()), Some(4300));
         assert_eq!(read(&"0".repeat(4301)), None);
+    }
+
+    #[test]
+    fn numbers_are_written_with_zeros_before_them() {
+        let written = |number, digits| {
+            let mut out = String::new();
+            push_padded(&mut out, number, digits);
+            out
+        };
+        assert_eq!(written(0, 0), "0");
+        assert_eq!(written(7, 2), "07");
+        assert_eq!(written(1234, 2), "1234");
+        assert_eq!(written(u32::MAX, 1), u32::MAX.to_string());
     }
 
     #[test]

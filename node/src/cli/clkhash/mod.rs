@@ -71,10 +71,11 @@ struct Fill {
 
 impl Fill {
     fn add(&mut self, encoding: &[u8]) {
-        let ones: u64 = encoding
-            .iter()
-            .map(|byte| u64::from(byte.count_ones()))
-            .sum();
+        let (words, rest) = encoding.as_chunks();
+        let ones = words.iter().map(|word| u64::from_le_bytes(*word));
+        let ones: u32 = ones.map(u64::count_ones).sum();
+        let rest: u32 = rest.iter().map(|byte| byte.count_ones()).sum();
+        let ones = u64::from(ones + rest);
         self.ones_min = match self.encodings {
             0 => ones,
             _ => self.ones_min.min(ones),
