@@ -17,7 +17,8 @@ struct Slot {
     count: u32,
 }
 
-/// The first indices of short tokens. Longer ones are whole values, of which fewer come again. When it is full, what is in it stays.
+/// The first indices of short tokens. Longer ones are whole values, of which fewer come again. When
+/// it is full, what is in it stays.
 pub(super) struct Cache {
     /// A power of two, at most half of them taken; a token is in the first slot that was free from
     /// the one on that its hash names.

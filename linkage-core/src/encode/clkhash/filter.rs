@@ -1,11 +1,12 @@
 //! Bloom filters being filled, folded and written.
 
-/// Brings the lowest bits of eight bytes, the first in the lowest byte, together in the highest one,
-/// the first as its most significant bit: adds bit `8 i` shifted by `63 - 9 i`, for all `i` at once.
+/// Brings the lowest bits of eight bytes, the first in the lowest byte, together in the highest
+/// one, the first as its most significant bit: adds bit `8 i` shifted by `63 - 9 i`, for all `i` at
+/// once.
 const GATHER: u64 = 0x8040_2010_0804_0201;
 
-/// A Bloom filter with a byte for each bit: setting one takes a store and nothing else, which is the
-/// most frequent thing that is done here.
+/// A Bloom filter with a byte for each bit: setting one takes a store and nothing else, which is
+/// the most frequent thing that is done here.
 pub(super) struct Filter {
     bits: Vec<u8>,
 }

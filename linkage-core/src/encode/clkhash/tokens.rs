@@ -16,8 +16,8 @@ const KEY_BYTES_MAX: usize = 15;
 const PLACED_MAX: usize = KEY_BYTES_MAX - 8;
 
 /// A token of at most 15 bytes in one number, by which it can be compared and hashed without
-/// following a pointer. The highest byte is the length and one, the lowest is the token's last; never
-/// 0.
+/// following a pointer. The highest byte is the length and one, the lowest is the token's last;
+/// never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Key(u128);
 
@@ -241,8 +241,8 @@ fn decimal(number: u32) -> (u128, usize) {
     (digits, length)
 }
 
-/// Writes text in an encoding. UTF-16 and UTF-32 are Python's on a little-endian machine, which puts
-/// a byte-order mark in front of every token.
+/// Writes text in an encoding. UTF-16 and UTF-32 are Python's on a little-endian machine, which
+/// puts a byte-order mark in front of every token.
 fn encode(text: &str, encoding: Encoding, out: &mut Vec<u8>) {
     out.clear();
     match encoding {
