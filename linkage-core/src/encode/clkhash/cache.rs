@@ -1,35 +1,31 @@
-//! Bits of tokens that came before: names share most of their bigrams, days their digits.
+//! Indices of tokens that came before: names share most of their bigrams, days their digits.
 
-use zeroize::Zeroize as _;
+use super::tokens::Key;
 
-/// Bytes that a worker's caches may take. Of ten features each then has room for 16 000 tokens of
-/// 1024 bits; bigrams of names are some hundreds, with bits shared by all tokens of a value some
-/// thousands.
+/// Bytes that a worker's caches may take: of ten features each then has room for some ten thousand
+/// tokens. Bigrams of names are some hundreds.
 pub(super) const BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// Longest token that is kept, in bytes: n-grams and numbers. Longer ones are whole values, of which
-/// fewer come again.
-const TOKEN_BYTES_MAX: usize = 13;
 
 /// Slots of a table at the start.
 const SLOTS_MIN: usize = 64;
 
-/// A slot of the table: a token's key, 0 where there is none, and its number.
+/// A slot of the table: a token's key, or none, and where its indices are.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    key: u128,
-    number: u32,
+    key: Key,
+    start: u32,
+    count: u32,
 }
 
-/// The bits of tokens, which depend on how many a token sets. When it is full, what is in it stays.
+/// The first indices of short tokens. Longer ones are whole values, of which fewer come again. When
+/// it is full, what is in it stays.
 pub(super) struct Cache {
     /// A power of two, at most half of them taken; a token is in the first slot that was free from
     /// the one on that its hash names.
     slots: Vec<Slot>,
-    /// The bits of all tokens in order of number.
-    bits: Vec<u64>,
-    count: usize,
-    count_max: usize,
+    taken: usize,
+    indices: Vec<u32>,
+    bytes_left: usize,
 }
 
 impl Drop for Cache {
@@ -39,93 +35,77 @@ impl Drop for Cache {
 }
 
 fn wipe(slots: &mut [Slot]) {
-    slots.iter_mut().for_each(|slot| slot.key.zeroize());
-}
-
-/// A token in one number, which it can be compared and hashed by without following a pointer: its
-/// bytes, above them its length and one, above that the number of bits that it sets, whose last 16
-/// bits tell all that are allowed apart.
-fn key(bits: u32, token: &str) -> Option<u128> {
-    if token.len() > TOKEN_BYTES_MAX {
-        return None;
-    }
-    let bytes = token.bytes();
-    let text = bytes.fold(0, |text: u128, byte| text << 8 | u128::from(byte));
-    let length = token.len() as u128 + 1;
-    Some(text | length << 104 | u128::from(bits & 0xffff) << 112)
+    slots.iter_mut().for_each(|slot| slot.key.wipe());
 }
 
 impl Cache {
-    /// An empty cache for filters of so many words.
-    pub(super) fn new(words: usize, bytes_max: usize) -> Self {
-        // Two to four slots for a token: right after it grew, a table is a quarter full.
-        let bytes = 4 * size_of::<Slot>() + words * size_of::<u64>();
+    /// An empty cache.
+    pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             slots: vec![Slot::default(); SLOTS_MIN],
-            bits: vec![],
-            count: 0,
-            count_max: (bytes_max / bytes).min(u32::MAX as usize),
+            taken: 0,
+            indices: vec![],
+            bytes_left: bytes_max.min(u32::MAX as usize),
         }
     }
 
-    /// The number of a token that sets so many bits.
-    pub(super) fn find(&self, bits: u32, token: &str) -> Option<u32> {
-        let key = key(bits, token)?;
+    /// The first `count` indices of a token, if so many are kept.
+    pub(super) fn find(&self, key: Key, count: u32) -> Option<&[u32]> {
         let slot = self.slots.get(self.place(key))?;
-        (slot.key == key).then_some(slot.number)
+        if slot.key != key || slot.count < count {
+            return None;
+        }
+        let start = slot.start as usize;
+        self.indices.get(start..start + count as usize)
     }
 
-    /// The bits of all tokens in order of number, each in as many words as a filter has.
-    pub(super) fn bits(&self) -> &[u64] {
-        &self.bits
-    }
-
-    /// Keeps the bits of a token that was not found, if there is room.
-    pub(super) fn keep(&mut self, bits: u32, token: &str, found: &[u64]) {
-        let Some(key) = key(bits, token) else {
+    /// Keeps the first indices of a token of which fewer are kept, if there is room.
+    pub(super) fn keep(&mut self, key: Key, indices: &[u32]) {
+        // Two to four slots for a token: right after it grew, a table is a quarter full.
+        let bytes = 4 * size_of::<Slot>() + size_of_val(indices);
+        let Some(left) = self.bytes_left.checked_sub(bytes) else {
             return;
         };
-        if self.count >= self.count_max {
-            return;
-        }
-        if (self.count + 1) * 2 > self.slots.len() {
+        self.bytes_left = left;
+        if (self.taken + 1) * 2 > self.slots.len() {
             self.grow();
         }
-        self.put(Slot {
+        // Fewer than bytes, which are counted in 32 bits.
+        let fresh = self.put(Slot {
             key,
-            number: self.count as u32,
+            start: self.indices.len() as u32,
+            count: indices.len() as u32,
         });
-        self.count += 1;
-        self.bits.extend_from_slice(found);
+        self.taken += usize::from(fresh);
+        self.indices.extend_from_slice(indices);
     }
 
-    /// Where a key is, or would be. Multiplicative hashing (Knuth, The Art of Computer Programming 3,
-    /// section 6.4) by 2^64 over the golden ratio; tokens made to collide fill one feature's cache.
-    fn place(&self, key: u128) -> usize {
-        let mixed = key as u64 ^ ((key >> 64) as u64).rotate_left(23);
-        let hash = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    /// Where a key is, or would be. Tokens that were made to collide fill one feature's cache.
+    fn place(&self, key: Key) -> usize {
         let mask = self.slots.len() - 1;
-        let mut place = (hash >> 32) as usize & mask;
+        let mut place = key.hash() as usize & mask;
         while let Some(slot) = self.slots.get(place)
             && slot.key != key
-            && slot.key != 0
+            && slot.key != Key::NONE
         {
             place = (place + 1) & mask;
         }
         place
     }
 
-    fn put(&mut self, slot: Slot) {
+    /// Fills the slot of a key; whether it was free.
+    fn put(&mut self, slot: Slot) -> bool {
         let place = self.place(slot.key);
-        if let Some(to) = self.slots.get_mut(place) {
-            *to = slot;
-        }
+        let Some(to) = self.slots.get_mut(place) else {
+            return false;
+        };
+        std::mem::replace(to, slot).key == Key::NONE
     }
 
     fn grow(&mut self) {
         let larger = vec![Slot::default(); 2 * self.slots.len()];
         let mut slots = std::mem::replace(&mut self.slots, larger);
-        for slot in slots.iter().filter(|slot| slot.key != 0) {
+        for slot in slots.iter().filter(|slot| slot.key != Key::NONE) {
             self.put(*slot);
         }
         wipe(&mut slots);
@@ -134,44 +114,43 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::Comparison;
+    use super::super::tokens::{Token, Tokens};
     use super::*;
 
+    fn key(number: u32) -> Key {
+        let mut tokens = Tokens::default();
+        tokens
+            .split(&Comparison::Exact, &number.to_string())
+            .unwrap();
+        match tokens.tokens() {
+            [Token::Short(key)] => *key,
+            _ => panic!("no key"),
+        }
+    }
+
     #[test]
-    fn tokens_are_told_apart_by_length_and_number_of_bits() {
-        let mut cache = Cache::new(1, 1 << 20);
-        let long = "x".repeat(TOKEN_BYTES_MAX);
-        let tokens = ["", "a", "a\0", "\0a", "ab", "é", &long, &long[1..]];
-        let mut number = 0;
-        for token in tokens {
-            for bits in [1, 2, 256, 65_536] {
-                assert_eq!(cache.find(bits, token), None);
-                cache.keep(bits, token, &[7 * number]);
-                number += 1;
-            }
-        }
-        let mut number = 0;
-        for token in tokens {
-            for bits in [1, 2, 256, 65_536] {
-                assert_eq!(cache.find(bits, token), Some(number), "{token:?}");
-                assert_eq!(cache.bits()[number as usize], 7 * u64::from(number));
-                number += 1;
-            }
-        }
-        let longer = "x".repeat(TOKEN_BYTES_MAX + 1);
-        cache.keep(1, &longer, &[5]);
-        assert_eq!(cache.find(1, &longer), None);
+    fn more_indices_replace_fewer() {
+        let mut cache = Cache::new(1 << 20);
+        assert_eq!(cache.find(key(5), 0), None);
+        cache.keep(key(5), &[1, 2]);
+        cache.keep(key(5), &[1, 2, 3]);
+        assert_eq!(cache.find(key(5), 1), Some(&[1][..]));
+        assert_eq!(cache.find(key(5), 3), Some(&[1, 2, 3][..]));
+        assert_eq!(cache.find(key(5), 4), None);
+        assert_eq!(cache.taken, 1);
     }
 
     #[test]
     fn a_full_cache_keeps_what_it_has() {
-        let mut cache = Cache::new(2, 500 * (4 * 32 + 16));
-        for number in 0..1000_u64 {
-            cache.keep(3, &number.to_string(), &[number, !number]);
+        let mut cache = Cache::new(500 * (4 * size_of::<Slot>() + 8));
+        for number in 0..1000_u32 {
+            cache.keep(key(number), &[number, !number]);
         }
         for number in 0..1000_u32 {
-            let found = cache.find(3, &number.to_string());
-            assert_eq!(found, (number < 500).then_some(number));
+            let expected = [number, !number];
+            let expected = (number < 500).then_some(&expected[..]);
+            assert_eq!(cache.find(key(number), 2), expected);
         }
-        assert_eq!(cache.bits()[998..], [499, !499]);
     }
 }

@@ -8,6 +8,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::number::{self, digit, is_space};
+use One::{Any, Blank, Of};
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -53,11 +54,24 @@ pub(super) enum Error {
     DayOfYear,
 }
 
-/// One character of a number: one of these.
-type Digits = &'static [&'static str];
+/// One character of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum One {
+    /// An ASCII digit from the one to the other.
+    Of(u8, u8),
+    /// `\d`: a decimal digit of any script.
+    Any,
+    /// A blank, which counts for nothing.
+    Blank,
+}
 
-/// Stands for `\d` in [`Digits`].
-const ANY: &str = "any";
+type Digits = &'static [One];
+
+/// An ASCII digit that is not 0.
+const NONZERO: One = Of(1, 9);
+
+/// An ASCII digit.
+const DIGIT: One = Of(0, 9);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Item {
@@ -69,33 +83,31 @@ enum Item {
     Name(char, &'static [&'static str], usize),
 }
 
-const NONZERO: &str = "123456789";
-
 /// The alternatives of a number's directive, as in Python's `_strptime.TimeRE`.
 fn alternatives(directive: char) -> Option<&'static [Digits]> {
     Some(match directive {
         'd' => &[
-            &["3", "01"],
-            &["12", ANY],
-            &["0", NONZERO],
+            &[Of(3, 3), Of(0, 1)],
+            &[Of(1, 2), Any],
+            &[Of(0, 0), NONZERO],
             &[NONZERO],
-            &[" ", NONZERO],
+            &[Blank, NONZERO],
         ],
-        'm' | 'I' => &[&["1", "012"], &["0", NONZERO], &[NONZERO]],
-        'Y' => &[&[ANY, ANY, ANY, ANY]],
-        'y' => &[&[ANY, ANY]],
-        'H' => &[&["2", "0123"], &["01", ANY], &[ANY]],
-        'M' => &[&["012345", ANY], &[ANY]],
-        'S' => &[&["6", "01"], &["012345", ANY], &[ANY]],
-        'w' => &[&["0123456"]],
+        'm' | 'I' => &[&[Of(1, 1), Of(0, 2)], &[Of(0, 0), NONZERO], &[NONZERO]],
+        'Y' => &[&[Any, Any, Any, Any]],
+        'y' => &[&[Any, Any]],
+        'H' => &[&[Of(2, 2), Of(0, 3)], &[Of(0, 1), Any], &[Any]],
+        'M' => &[&[Of(0, 5), Any], &[Any]],
+        'S' => &[&[Of(6, 6), Of(0, 1)], &[Of(0, 5), Any], &[Any]],
+        'w' => &[&[Of(0, 6)]],
         'j' => &[
-            &["3", "6", "0123456"],
-            &["3", "012345", ANY],
-            &["12", ANY, ANY],
-            &["0", NONZERO, ANY],
-            &["0", "0", NONZERO],
-            &[NONZERO, ANY],
-            &["0", NONZERO],
+            &[Of(3, 3), Of(6, 6), Of(0, 6)],
+            &[Of(3, 3), Of(0, 5), Any],
+            &[Of(1, 2), Any, Any],
+            &[Of(0, 0), NONZERO, Any],
+            &[Of(0, 0), Of(0, 0), NONZERO],
+            &[NONZERO, Any],
+            &[Of(0, 0), NONZERO],
             &[NONZERO],
         ],
         'f' => &[
@@ -109,8 +121,6 @@ fn alternatives(directive: char) -> Option<&'static [Digits]> {
         _ => return None,
     })
 }
-
-const DIGIT: &str = "0123456789";
 
 /// A format of days.
 #[derive(Debug, PartialEq, Eq)]
@@ -257,15 +267,17 @@ fn matches<'a>(items: &[Item], text: &'a str, found: &mut Found) -> Option<&'a s
 fn take(digits: Digits, text: &str) -> Option<(i16, &str)> {
     let mut chars = text.chars();
     let mut value = 0_i16;
-    for allowed in digits {
+    for one in digits {
         let c = chars.next()?;
-        if *allowed != ANY && !allowed.contains(c) {
-            return None;
-        }
-        if c != ' ' {
-            // Six digits are only in a second's fraction, which no day depends on.
-            value = value.wrapping_mul(10).wrapping_add(i16::from(digit(c)?));
-        }
+        let digit = match one {
+            Blank if c == ' ' => continue,
+            Blank => return None,
+            Any => digit(c)?,
+            Of(..) if !c.is_ascii() => return None,
+            Of(from, to) => digit(c).filter(|digit| (*from..=*to).contains(digit))?,
+        };
+        // Six digits are only in a second's fraction, which no day depends on.
+        value = value.wrapping_mul(10).wrapping_add(i16::from(digit));
     }
     Some((value, chars.as_str()))
 }

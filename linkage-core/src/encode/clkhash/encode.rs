@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 
 use super::cache::{self, Cache};
 use super::faults::{Fault, Faults};
-use super::filter::{self, Filter};
+use super::filter::Filter;
 use super::hash::{Hasher, KeyLength};
 use super::keys::{self, Secret};
 use super::rows::{Row, Rows};
 use super::schema::{Hashing, Schema, Strategy};
-use super::tokens::{self, Tokens};
+use super::tokens::{Token, Tokens};
 use super::value::{self, Reason};
 
 /// Rows that a worker takes at a time.
@@ -82,9 +82,7 @@ struct Split {
     tokens: Tokens,
     buffer: Zeroizing<String>,
     message: Zeroizing<Vec<u8>>,
-    token_bits: Vec<u64>,
-    /// Numbers of tokens in the cache.
-    found: Vec<u32>,
+    indices: Vec<u32>,
 }
 
 /// Encodes rows under one schema and secret.
@@ -160,9 +158,8 @@ impl<'a> Encoder<'a> {
     fn worker(&self) -> Worker {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         idle.unwrap_or_else(|| {
-            let words = filter::words(self.schema.filter_bits());
             let bytes_max = cache::BYTES_MAX / self.columns.len().max(1);
-            let caches = self.columns.iter().map(|_| Cache::new(words, bytes_max));
+            let caches = self.columns.iter().map(|_| Cache::new(bytes_max));
             Worker {
                 filter: Filter::new(self.schema.filter_bits()),
                 caches: caches.collect(),
@@ -170,8 +167,7 @@ impl<'a> Encoder<'a> {
                     tokens: Tokens::default(),
                     buffer: Zeroizing::default(),
                     message: Zeroizing::default(),
-                    token_bits: vec![0; words],
-                    found: vec![],
+                    indices: vec![],
                 },
             }
         })
@@ -194,9 +190,7 @@ impl<'a> Encoder<'a> {
                     reason,
                 })?;
         }
-        worker
-            .filter
-            .fold_into(self.schema.bits, self.schema.folds, out);
+        worker.filter.fold_into(self.schema.folds, out);
         Ok(())
     }
 
@@ -212,8 +206,7 @@ impl<'a> Encoder<'a> {
         let hashing = column.hashing;
         let value = value::canonical(hashing, value, &mut split.buffer)?;
         split.tokens.split(&hashing.comparison, value)?;
-        split.found.clear();
-        let tokens = split.tokens.iter();
+        let tokens = split.tokens.tokens();
         // No more tokens than characters in a row, which are counted in 32 bits.
         let count = tokens.len() as u32;
         let (each, more) = match hashing.strategy {
@@ -227,23 +220,28 @@ impl<'a> Encoder<'a> {
             if bits == 0 {
                 break;
             }
-            // Gathered first, so that the memory of several tokens is waited for at once.
-            if let Some(found) = cache.find(bits, token) {
-                split.found.push(found);
+            let key = match token {
+                Token::Short(key) => Some(*key),
+                Token::Long(_) => None,
+            };
+            if let Some(indices) = key.and_then(|key| cache.find(key, bits)) {
+                filter.set(indices);
                 continue;
             }
-            tokens::encode(token, hashing.format.encoding(), &mut split.message);
-            split.token_bits.fill(0);
+            let encoding = hashing.format.encoding();
+            split.tokens.encode(token, encoding, &mut split.message);
+            split.indices.clear();
             let filter_bits = self.schema.filter_bits();
             column
                 .hasher
                 .indices(&split.message, bits, filter_bits, |index| {
-                    filter::set(&mut split.token_bits, index);
+                    split.indices.push(index);
                 });
-            filter.add(&split.token_bits);
-            cache.keep(bits, token, &split.token_bits);
+            filter.set(&split.indices);
+            if let Some(key) = key {
+                cache.keep(key, &split.indices);
+            }
         }
-        filter.add_numbered(cache.bits(), &split.found);
         Ok(())
     }
 }

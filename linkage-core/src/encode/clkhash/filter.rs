@@ -1,103 +1,61 @@
 //! Bloom filters being filled, folded and written.
 
-/// Bits of a Bloom filter; bit `i` is the bit of worth 2^(63 - i mod 64) of word `i / 64`, so that
-/// the words in big-endian order are the filter as it is written.
+/// Brings the lowest bits of eight bytes, the first in the lowest byte, together in the highest
+/// one, the first as its most significant bit: adds bit `8 i` shifted by `63 - 9 i`, for all `i` at
+/// once.
+const GATHER: u64 = 0x8040_2010_0804_0201;
+
+/// A Bloom filter with a byte for each bit: setting one takes a store and nothing else, which is
+/// the most frequent thing that is done here.
 pub(super) struct Filter {
-    words: Vec<u64>,
-}
-
-/// Words of so many bits.
-pub(super) fn words(bits: u32) -> usize {
-    bits.div_ceil(64) as usize
-}
-
-/// Sets a bit of a filter's words.
-pub(super) fn set(words: &mut [u64], index: u32) {
-    if let Some(word) = words.get_mut(index as usize / 64) {
-        *word |= 1 << (63 - index % 64);
-    }
+    bits: Vec<u8>,
 }
 
 impl Filter {
     /// An empty filter.
     pub(super) fn new(bits: u32) -> Self {
         Self {
-            words: vec![0; words(bits)],
+            bits: vec![0; bits as usize],
         }
     }
 
     /// Clears all bits.
     pub(super) fn clear(&mut self) {
-        self.words.fill(0);
+        self.bits.fill(0);
     }
 
-    /// Adds another filter's bits.
-    pub(super) fn add(&mut self, other: &[u64]) {
-        for (word, other) in self.words.iter_mut().zip(other) {
-            *word |= other;
-        }
-    }
-
-    /// Adds the bits of those of many filters that have these numbers. Goes through them eight words
-    /// at a time, which stay in registers.
-    pub(super) fn add_numbered(&mut self, filters: &[u64], numbers: &[u32]) {
-        let words = self.words.len();
-        let (blocks, rest) = self.words.as_chunks_mut::<8>();
-        for (at, block) in (0..).step_by(8).zip(blocks) {
-            for number in numbers {
-                let start = *number as usize * words + at;
-                let other = filters
-                    .get(start..)
-                    .and_then(|words| words.first_chunk::<8>());
-                for (word, other) in block.iter_mut().zip(other.into_iter().flatten()) {
-                    *word |= other;
-                }
-            }
-        }
-        let done = words - rest.len();
-        for number in numbers {
-            let start = *number as usize * words + done;
-            let other = filters.get(start..).unwrap_or_default();
-            for (word, other) in rest.iter_mut().zip(other) {
-                *word |= other;
+    /// Sets bits.
+    pub(super) fn set(&mut self, indices: &[u32]) {
+        for index in indices {
+            if let Some(bit) = self.bits.get_mut(*index as usize) {
+                *bit = 1;
             }
         }
     }
 
     /// Folds the filter in half as often as asked, the first half XOR the second, and writes what
-    /// is left, `bits` bits, to `out`, which has bytes for just so many.
-    pub(super) fn fold_into(&mut self, bits: u32, folds: u32, out: &mut [u8]) {
-        for fold in (0..folds).rev() {
-            self.fold(bits << fold);
-        }
-        let bytes = self.words.iter().flat_map(|word| word.to_be_bytes());
-        for (to, byte) in out.iter_mut().zip(bytes) {
-            *to = byte;
-        }
-    }
-
-    /// Folds a filter of `2 half` bits to `half` bits.
-    fn fold(&mut self, half: u32) {
-        let (skip, shift) = (half as usize / 64, half % 64);
-        let kept = words(half);
-        for at in 0..kept {
-            let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
-            let mut second = word(at + skip) << shift;
-            if shift > 0 {
-                second |= word(at + skip + 1) >> (64 - shift);
+    /// is left to `out`, bit 0 first, zeros after the last bit. What the filter holds then is of no
+    /// use.
+    pub(super) fn fold_into(&mut self, folds: u32, out: &mut [u8]) {
+        let mut kept = self.bits.as_mut_slice();
+        for _ in 0..folds {
+            let (first, second) = kept.split_at_mut(kept.len() / 2);
+            for (bit, other) in first.iter_mut().zip(second) {
+                *bit ^= *other;
             }
-            if let Some(first) = self.words.get_mut(at) {
-                *first ^= second;
+            kept = first;
+        }
+        let gather = |eight: [u8; 8]| (u64::from_le_bytes(eight).wrapping_mul(GATHER) >> 56) as u8;
+        let (whole, rest) = kept.as_chunks();
+        for (byte, eight) in out.iter_mut().zip(whole) {
+            *byte = gather(*eight);
+        }
+        if let Some(byte) = out.get_mut(whole.len()) {
+            let mut eight = [0; 8];
+            for (to, bit) in eight.iter_mut().zip(rest) {
+                *to = *bit;
             }
-        }
-        // Bits of the second half that share a word with the first.
-        if shift > 0
-            && let Some(last) = self.words.get_mut(skip)
-        {
-            *last &= !(u64::MAX >> shift);
-        }
-        for word in self.words.iter_mut().skip(kept) {
-            *word = 0;
+            *byte = gather(eight);
         }
     }
 }
@@ -106,28 +64,22 @@ impl Filter {
 mod tests {
     use super::*;
 
-    /// Folds bit by bit.
+    /// Folds and writes bit by bit.
     fn slowly(set: &[u32], bits: u32, folds: u32) -> Vec<u8> {
-        let mut filter = vec![false; (bits << folds) as usize];
-        for index in set {
-            filter[*index as usize] = true;
+        let at = |bit: u32| {
+            let others = (0..1 << folds).map(|part| bit + part * bits);
+            others.filter(|index| set.contains(index)).count() % 2 == 1
+        };
+        let mut out = vec![0; bits.div_ceil(8) as usize];
+        for bit in (0..bits).filter(|bit| at(*bit)) {
+            out[bit as usize / 8] |= 0x80 >> (bit % 8);
         }
-        for _ in 0..folds {
-            let (first, second) = filter.split_at(filter.len() / 2);
-            filter = first.iter().zip(second).map(|(a, b)| a ^ b).collect();
-        }
-        filter
-            .chunks(8)
-            .map(|bits| {
-                let bit = |at: usize| u8::from(bits.get(at).copied().unwrap_or(false));
-                (0..8).map(|at| bit(at) << (7 - at)).sum()
-            })
-            .collect()
+        out
     }
 
     #[test]
     fn rule_11_halves_are_xored_and_bit_0_comes_first() {
-        for (bits, folds) in [
+        let cases = [
             (1, 0),
             (8, 0),
             (9, 1),
@@ -136,22 +88,35 @@ mod tests {
             (100, 3),
             (1, 6),
             (63, 2),
-        ] {
+        ];
+        for (bits, folds) in cases {
             let size = bits << folds;
             let indices: Vec<u32> = (0..size).filter(|i| i * i % 7 < 3).collect();
             let mut filter = Filter::new(size);
-            for index in &indices {
-                set(&mut filter.words, *index);
-            }
+            filter.set(&indices);
             let mut out = vec![0; bits.div_ceil(8) as usize];
-            filter.fold_into(bits, folds, &mut out);
+            filter.fold_into(folds, &mut out);
             assert_eq!(out, slowly(&indices, bits, folds), "{bits} {folds}");
         }
         let mut out = [0; 2];
         let mut filter = Filter::new(12);
-        set(&mut filter.words, 0);
-        set(&mut filter.words, 11);
-        filter.fold_into(12, 0, &mut out);
+        filter.set(&[0, 11]);
+        filter.fold_into(0, &mut out);
         assert_eq!(out, [0x80, 0x10]);
+        filter.clear();
+        filter.fold_into(0, &mut out);
+        assert_eq!(out, [0, 0]);
+    }
+
+    #[test]
+    fn all_patterns_of_eight_bits_are_written() {
+        for pattern in 0..=255_u8 {
+            let set: Vec<u32> = (0..8).filter(|bit| pattern << bit & 0x80 > 0).collect();
+            let mut filter = Filter::new(8);
+            filter.set(&set);
+            let mut out = [0];
+            filter.fold_into(0, &mut out);
+            assert_eq!(out, [pattern]);
+        }
     }
 }

@@ -18,7 +18,7 @@
 //! | hash | `hash` | token -> bit indices |
 //! | combine | [`encode`], `filter` | indices of all features -> encoding |
 //! | report | [`faults`] | rows that cannot be used |
-//! | hand over | [`format`] | encodings <-> JSON or raw bytes |
+//! | hand over | [`mod@format`] | encodings <-> JSON or raw bytes |
 //!
 //! ```
 //! use linkage_core::encode::clkhash::{encode::Encoder, keys::Secret, rows::Rows, schema::Schema};

@@ -68,6 +68,13 @@ fn without_underscores(text: &mut String) -> bool {
 /// Reads an integer as `int(text, 10)` and writes it as `str` does. Whether it is one; if not,
 /// `out` holds nothing of use.
 pub(super) fn integer(text: &str, out: &mut String) -> bool {
+    // Most are written canonically.
+    let plain_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if plain_digits && !text.starts_with('0') && (1..=DIGITS_MAX).contains(&text.len()) {
+        out.clear();
+        out.push_str(text);
+        return true;
+    }
     if plain(text, out).is_none() || !without_underscores(out) {
         return false;
     }

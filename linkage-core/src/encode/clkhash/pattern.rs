@@ -1,8 +1,8 @@
 //! Regular expressions of Python's `re`, as far as they mean the same everywhere.
 //!
-//! The two languages differ in corners. What this module passes on means in Rust what `re.fullmatch`
-//! makes of it, with one exception that only refuses: `$` before a line end inside a value. All else
-//! is refused by name when the schema is read.
+//! The two languages differ in corners. What this module passes on means in Rust what
+//! `re.fullmatch` makes of it, with one exception that only refuses: `$` before a line end inside a
+//! value. All else is refused by name when the schema is read.
 
 use regex::Regex;
 
