@@ -85,7 +85,7 @@ impl<'a> Normaliser<'a> {
         if self.placeholders.contains(&clean) && !nought {
             return (None, FieldState::Placeholder);
         }
-        match field.kind {
+        let parsed = match field.kind {
             Kind::Text => (Some(NormalValue::text(clean)), FieldState::Valid),
             Kind::Name => name::parse(&clean),
             Kind::Document => document::parse(&clean, self.today),
@@ -98,6 +98,14 @@ impl<'a> Normaliser<'a> {
             Kind::Code => plain(text::code(&clean)),
             Kind::Digits => plain(text::digits(&clean)),
             Kind::Quantity => quantity(&clean),
+        };
+        // What is left of a value without its remarks and separators may be a word for "none".
+        let filler = |whole: &str| *whole != **clean && self.placeholders.contains(whole);
+        match &parsed.0 {
+            Some(value) if field.kind != Kind::Quantity && filler(value.whole()) => {
+                (None, FieldState::Placeholder)
+            }
+            _ => parsed,
         }
     }
 }
