@@ -86,7 +86,7 @@ impl<'a> Normaliser<'a> {
             return (None, FieldState::Placeholder);
         }
         let parsed = match field.kind {
-            Kind::Text => (Some(NormalValue::text(clean)), FieldState::Valid),
+            Kind::Text => return (Some(NormalValue::text(clean)), FieldState::Valid),
             Kind::Name => name::parse(&clean),
             Kind::Document => document::parse(&clean, self.today),
             Kind::Date => date::parse(&clean, field, self.today),
@@ -97,14 +97,12 @@ impl<'a> Normaliser<'a> {
             Kind::CompanyName => company::parse(&clean),
             Kind::Code => plain(text::code(&clean)),
             Kind::Digits => plain(text::digits(&clean)),
-            Kind::Quantity => quantity(&clean),
+            Kind::Quantity => return quantity(&clean),
         };
         // What is left of a value without its remarks and separators may be a word for "none".
         let filler = |whole: &str| *whole != **clean && self.placeholders.contains(whole);
         match &parsed.0 {
-            Some(value) if field.kind != Kind::Quantity && filler(value.whole()) => {
-                (None, FieldState::Placeholder)
-            }
+            Some(value) if filler(value.whole()) => (None, FieldState::Placeholder),
             _ => parsed,
         }
     }
