@@ -76,32 +76,29 @@ impl Profile {
         match self {
             Self::Hardened => {
                 "\
-Without the project's key nobody can compute a token from a name, and every bit of a token depends \
-on several bits of the record's filter, so that patterns of frequent names and the likeness of \
-strangers' tokens vanish: the known attacks by frequency, by pattern and by similarity, even with \
-hundreds of known records, recognise well under one record in a hundred. That is measured, not \
-proven. Near-duplicates (twins at one address) stay visible as near-duplicates, equal records have \
-equal tokens, an attacker who knows most of the records learns some of the rest, and whoever gets \
-the key can try out every name. Tokens are de-identified, not anonymous: delete them after use."
+Without the project's key nobody can compute a token from a name, and every bit of a token depends on
+several bits of the record's filter, so that patterns of frequent names and the likeness of strangers'
+tokens vanish, which the published attacks build on. There is no proof. Near-duplicates (twins at one
+address) stay visible as near-duplicates, equal records have equal tokens, an attacker who knows most of
+the records learns some of the rest, and whoever gets the key can try out every name. Tokens are
+de-identified, not anonymous: delete them after use."
             }
             Self::Fields => {
                 "\
-Without the project's key nobody can compute a filter from a value. That is all: every field has a \
-filter of its own, equal values have equal filters, and the frequency classes say how common a \
-value is, so that whoever holds many of them can line them up with public lists of names and \
-recognise the frequent ones, then the rest by their likeness. Use it where identities are public \
-anyhow, as those of enterprises are, or where the manifest records who accepted that risk. Whoever \
-gets the key can try out every value. Tokens are de-identified, not anonymous: delete them after \
-use."
+Without the project's key nobody can compute a filter from a value. That is all: every group of fields
+has a filter of its own, equal values have equal filters, and the frequency classes say how common a
+value is, so that whoever holds many of them can line them up with public lists of names and recognise
+the frequent ones, then the rest by their likeness. Use it where identities are public anyhow, as those
+of enterprises are, or where the manifest records who accepted that risk. Whoever gets the key can try
+out every value. Tokens are de-identified, not anonymous: delete them after use."
             }
             Self::PlainClk => {
                 "\
-Without the project's key nobody can compute a token from a name. But likeness shows: who knows \
-some of the records, or a population much like them, can recognise others by which tokens resemble \
-which (published attacks re-identify nearly all records of large sets), and patterns common to many \
-tokens reveal frequent parts of names. Whoever gets the key can try out every record. Use it to \
-compare methods on test data, not to protect people. Tokens are de-identified, not anonymous: \
-delete them after use."
+Without the project's key nobody can compute a token from a name. But likeness shows: who knows some of
+the records, or a population much like them, can recognise others by which tokens resemble which
+(published attacks re-identify nearly all records of large sets), and patterns common to many tokens
+reveal frequent parts of names. Whoever gets the key can try out every record. Use it to compare methods
+on test data, not to protect people. Tokens are de-identified, not anonymous: delete them after use."
             }
         }
     }

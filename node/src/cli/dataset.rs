@@ -121,12 +121,41 @@ fn text(found: &check::Check) -> String {
         "\nWithout token (too few features): {}",
         screen::counted(found.without_token, "record")
     ));
+    lines.extend(found.fill.as_ref().map(fill));
     match found.concerns.as_slice() {
         [] => lines.push("Nothing to look into.".into()),
         concerns => {
             lines.push("\nLook into before encoding:".into());
             lines.extend(concerns.iter().map(|c| format!("- {}", c.advice())));
         }
+    }
+    lines.join("\n")
+}
+
+/// How full the filters are, and what diffusion makes of them.
+fn fill(found: &check::FillCheck) -> String {
+    let percent = |share| screen::percent(share, 1);
+    let fill = &found.fill;
+    let mut lines = vec![format!(
+        "Fill of the filters before diffusion, first {}: mean {} (42 to 50 % is good), from {} to {}",
+        screen::counted(found.records, "record"),
+        percent(fill.mean),
+        percent(fill.min),
+        percent(fill.max)
+    )];
+    if let Some(proposal) = &found.proposal {
+        lines.push(format!(
+            "Diffusion would {} its rule here with t = {} and {} bits, all weights times {:.2}: \
+             unrelated records {:.3} sigma\n(at most 0.01), closest 0.1 % {:.2} (at most 0.5), 95 % of \
+             one person's records above {:.1} (at least 5)",
+            if proposal.kept { "keep" } else { "come nearest to" },
+            proposal.inputs,
+            screen::count(proposal.token_bits.into()),
+            proposal.weights,
+            proposal.unrelated,
+            proposal.closest,
+            proposal.matches
+        ));
     }
     lines.join("\n")
 }

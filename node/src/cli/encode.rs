@@ -132,7 +132,7 @@ impl Encode {
         outputs.commit()?;
         form.show(&result, || text(&result))?;
         if form == Form::Text {
-            screen::note(warning(schema.token.profile));
+            screen::note(schema.token.profile.protection());
         }
         Ok(EXIT_OK)
     }
@@ -307,28 +307,4 @@ fn text(result: &Shown<'_>) -> String {
         name(&result.ids)
     ));
     lines.join("\n")
-}
-
-/// What a profile does and does not protect.
-fn warning(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Hardened => {
-            "\
-Note: hardened tokens are de-identified, not anonymous. Without the key nobody can compute a token
-from a name, and single bits no longer tell which feature set them; but who gets the key can guess
-every record, and records of one person still have similar tokens. Delete the tokens after use."
-        }
-        Profile::Fields => {
-            "\
-Warning: tokens with a filter for every field are de-identified, not anonymous, and the weakest
-against guessing: how often each filter occurs tells frequent names and dates from rare ones, key or
-no key. Give them only to a matcher that is trusted with that, and delete them after use."
-        }
-        Profile::PlainClk => {
-            "\
-Warning: plain-clk tokens are de-identified, not anonymous. Without the key nobody can compute a
-token from a name; but who knows many of the records can recognise others by how similar their
-tokens are, and who gets the key can guess every record. Delete the tokens after use."
-        }
-    }
 }

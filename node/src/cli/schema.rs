@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use linkage_core::encode::expected_fill;
 use linkage_core::schema::{self, BlockKey, Feature, FeatureKind, LinkKey, Part, Schema, Take};
 use serde_json::{Value, json};
 
@@ -59,6 +60,8 @@ enum TemplateName {
     PersonCn,
     /// Persons in Latin script, without identity number: the columns of the Febrl data sets
     PersonLatin,
+    /// Enterprises in registers of mainland China: name, codes, legal representative, address
+    EnterpriseCn,
 }
 
 impl TemplateName {
@@ -66,6 +69,7 @@ impl TemplateName {
         match self {
             Self::PersonCn => include_str!("../../schemas/person-cn.toml"),
             Self::PersonLatin => include_str!("../../schemas/person-latin.toml"),
+            Self::EnterpriseCn => include_str!("../../schemas/enterprise-cn.toml"),
         }
     }
 }
@@ -142,17 +146,6 @@ fn weight(features: &[Feature]) -> u32 {
     features.iter().map(|feature| u32::from(feature.bits)).sum()
 }
 
-/// Share of a token's bits that a record with all fields sets: insertions collide, so that n of
-/// them into L bits fill 1 - exp(-n/L).
-fn expected_fill(schema: &Schema) -> f64 {
-    let total: u32 = schema
-        .fields
-        .iter()
-        .map(|field| weight(&field.features))
-        .sum();
-    1.0 - (-f64::from(total) / f64::from(schema.token.bits)).exp()
-}
-
 fn data(schema: &Schema) -> Value {
     let fields = schema.fields.iter().map(|field| {
         json!({ "name": field.name, "column": field.column(), "kind": field.kind,
@@ -182,7 +175,9 @@ fn text(schema: &Schema) -> String {
         let (features, bits, share) = if bits == 0 {
             ("keys only".to_owned(), "-".to_owned(), "-".to_owned())
         } else {
-            let features: Vec<_> = field.features.iter().map(feature).collect();
+            let mut features: Vec<_> = field.features.iter().map(feature).collect();
+            features.sort();
+            features.dedup();
             let share = f64::from(bits) / f64::from(total.max(1));
             (
                 features.join(", "),
@@ -250,10 +245,10 @@ fn feature(feature: &Feature) -> String {
         FeatureKind::QGram => format!("{q}-grams"),
         FeatureKind::PositionalQGram => format!("{q}-grams with place"),
         FeatureKind::DateComponents => "year, month, day".into(),
-        FeatureKind::Whole => "whole value".into(),
+        FeatureKind::Whole => "whole".into(),
         FeatureKind::PinyinBigram => "pinyin bigrams".into(),
         FeatureKind::FuzzySyllable => "fuzzy syllables".into(),
-        FeatureKind::FourCorner => "four-corner digits".into(),
+        FeatureKind::FourCorner => "four-corner".into(),
         FeatureKind::NumericNeighbourhood => "numeric neighbourhood".into(),
     }
 }
@@ -323,5 +318,8 @@ mod tests {
                 assert_eq!(attribute.values, *values);
             }
         }
+        let schema = Schema::parse(TemplateName::EnterpriseCn.text()).unwrap();
+        let columns = linkage_generator::enterprise::IDENTIFYING_COLUMNS;
+        assert!(schema.columns().all(|column| columns.contains(&column)));
     }
 }

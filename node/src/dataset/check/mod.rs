@@ -4,6 +4,7 @@
 
 mod distinct;
 mod facts;
+mod fill;
 mod frequent;
 mod script;
 
@@ -24,6 +25,7 @@ use facts::{Facts, Looked, Looker};
 use frequent::Frequent;
 
 pub use distinct::Repeats;
+pub use fill::FillCheck;
 pub use script::Script;
 
 /// Records that a value may have whatever is expected of it.
@@ -66,6 +68,8 @@ pub struct Check {
     pub block_keys: Vec<KeyCheck>,
     /// Records with too few features to have a token.
     pub without_token: u64,
+    /// Fill of the filters, measured on a sample; none under the `fields` profile.
+    pub fill: Option<FillCheck>,
     /// What should be looked into before the source is encoded.
     pub concerns: Vec<Concern>,
 }
@@ -209,7 +213,11 @@ pub fn check(
             rejects: "the reasons with `linkage encode`".into(),
         });
     }
-    Ok(counts.finish(schema, format))
+    let fill = fill::measure(path, schema, &key)?;
+    Ok(Check {
+        fill,
+        ..counts.finish(schema, format)
+    })
 }
 
 /// Counts while rows come.
@@ -340,6 +348,7 @@ impl Counts {
             link_keys,
             block_keys,
             without_token: self.without_token,
+            fill: None,
             concerns,
         }
     }
