@@ -1,9 +1,9 @@
 //! What an owner does with its records, in records per second: normalise, encode, and all of it
 //! from the file on.
 //!
-//! `febrl4` are persons in Latin script with names, address and date of birth; `persons` are persons
-//! in Chinese script with an identity number, `enterprises` companies with their codes, both made up.
-//! All under the templates, hence the `hardened` profile with every feature and key.
+//! `febrl4` are persons in Latin script with names, address and date of birth; `persons` are
+//! persons in Chinese script with an identity number, `enterprises` companies with their codes,
+//! both made up. All under the templates, hence the `hardened` profile with every feature and key.
 
 #![allow(
     missing_docs,

@@ -22,7 +22,7 @@ const RECORDS: u32 = 300;
 const TLS_HANDSHAKE: u8 = 22;
 
 /// The header's first bytes of a batch.
-const BATCH_MAGIC: &[u8] = b"LKBATCH1";
+const BATCH_MAGIC: &[u8] = b"LKBATCH\n";
 
 /// One owner's file and all values in it that nobody else may see.
 struct Marked {

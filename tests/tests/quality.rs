@@ -113,7 +113,8 @@ fn registers(profile: Profile, key: u8) -> Result<Registers> {
     })
 }
 
-/// The schema's own settings, which take candidates from keys, or the same with every pair compared.
+/// The schema's own settings, which take candidates from keys, or the same with every pair
+/// compared.
 fn settings(by_keys: bool) -> Result<CandidateSettings> {
     let mut settings = schema(Profile::PlainClk)?.candidates;
     ensure!(settings.all_pairs_max == 0, "the template has changed");

@@ -1,10 +1,10 @@
 //! Linkage quality on generated registers, from CSV files to clusters, with the threshold that the
 //! program picks by itself.
 //!
-//! Two departments hold 20 000 records each and 15 000 people or enterprises in common; each copy is
-//! as old and as wrong as its department's usually are. No one has two records in one department: a
-//! cluster takes one record of each owner, so a second one is out of reach whatever the encoding.
-//! The templates' weights and keys were chosen on seed 3; the tests run on another.
+//! Two departments hold 20 000 records each and 15 000 people or enterprises in common; each copy
+//! is as old and as wrong as its department's usually are. No one has two records in one
+//! department: a cluster takes one record of each owner, so a second one is out of reach whatever
+//! the encoding. The templates' weights and keys were chosen on seed 3; the tests run on another.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -29,7 +29,7 @@ const COMMON: u32 = 15_000;
 const HARDENING_COST_MAX: f64 = 0.01;
 
 /// Fields that settle a record's identity by themselves.
-const CODES: [&str; 4] = ["id_number", "uscc", "org_code", "registration_number"];
+const CODES: [&str; 4] = ["id_number", "uscc", "org_code", "registration"];
 
 fn settings(errors: ErrorLevel) -> Result<Settings> {
     Ok(Settings::overlap(SEED, ROWS, COMMON)?.with_errors(errors))
@@ -191,7 +191,8 @@ fn enterprises_without_codes() {
     );
 }
 
-/// Three names in ten are altered and a third of the addresses and telephones differ or are missing.
+/// Three names in ten are altered and a third of the addresses and telephones differ or are
+/// missing.
 #[test]
 fn enterprises_of_a_badly_kept_register() {
     let registers = Registers::enterprises(ErrorLevel::Dirty).unwrap();

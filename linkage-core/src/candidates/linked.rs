@@ -15,8 +15,8 @@ const LINK_PAIRS_MAX: u64 = 64;
 pub(super) struct Linked {
     /// Pairs that share a link key, in order of (a, b), with the most precise rule that they share.
     pub links: Vec<(u32, u32, u8)>,
-    /// Pairs that share a rule's identity and contradict each other in all of its supports that both
-    /// have, in order of (a, b).
+    /// Pairs that share a rule's identity and contradict each other in all of its supports that
+    /// both have, in order of (a, b).
     pub conflicts: Vec<(u32, u32)>,
 }
 
@@ -80,8 +80,8 @@ impl Linked {
     }
 }
 
-/// Whether two records both have a support of `rule`. That none of those is equal is known: the pair
-/// is not linked.
+/// Whether two records both have a support of `rule`. That none of those is equal is known: the
+/// pair is not linked.
 fn contradict(a: &Batch, b: &Batch, (row_a, row_b): (u32, u32), rule: u8) -> bool {
     let supports = |(_, column): &(usize, &crate::schema::LinkColumn)| {
         column.rule == rule && column.role == LinkRole::Link

@@ -102,9 +102,9 @@ impl Clusters {
 }
 
 /// Joins records along `links`, best first (link keys by precision, then falling agreement),
-/// refusing a link whose two clusters already have a record of the same owner or hold the two records
-/// of a pair in `apart`. `rows` is each owner's number of records. For two owners this is the greedy
-/// one-to-one assignment; the result depends on nothing but the links.
+/// refusing a link whose two clusters already have a record of the same owner or hold the two
+/// records of a pair in `apart`. `rows` is each owner's number of records. For two owners this is
+/// the greedy one-to-one assignment; the result depends on nothing but the links.
 pub fn cluster(rows: &[usize], links: &[Link], apart: &[Apart]) -> Clusters {
     let mut order: Vec<&Link> = links.iter().collect();
     order.sort_unstable_by(|x, y| {
@@ -187,8 +187,8 @@ impl Forest {
         node
     }
 
-    /// Joins two records' clusters; `false` if that would bring two records of one owner, or two that
-    /// are to stay apart, together.
+    /// Joins two records' clusters; `false` if that would bring two records of one owner, or two
+    /// that are to stay apart, together.
     fn join(&mut self, x: usize, y: usize) -> bool {
         let (mut x, mut y) = (self.root(x), self.root(y));
         if x == y {

@@ -194,7 +194,8 @@ mod tests {
             counts[at * 64 + first[at].trailing_zeros() as usize] += 1;
             assert_eq!(first.iter().map(|w| w.count_ones()).sum::<u32>(), 1);
         }
-        // 4000 draws into 320 cells: chi-square with 319 degrees of freedom is below 420 in 99.99 %.
+        // 4000 draws into 320 cells: chi-square with 319 degrees of freedom is below 420 in 99.99
+        // %.
         let chi: f64 = counts
             .iter()
             .map(|c| (f64::from(*c) - 12.5).powi(2) / 12.5)

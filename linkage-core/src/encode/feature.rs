@@ -1,8 +1,9 @@
 //! What of a value is hashed.
 //!
-//! A feature is a label, which says what kind it is, and what it holds, so that a bigram and a whole
-//! value of the same letters are different. The component that it is cut out of is no part of it: a
-//! former name shares its characters with the name it once was. Names of fields are in the key.
+//! A feature is a label, which says what kind it is, and what it holds, so that a bigram and a
+//! whole value of the same letters are different. The component that it is cut out of is no part of
+//! it: a former name shares its characters with the name it once was. Names of fields are in the
+//! key.
 
 use zeroize::Zeroizing;
 
@@ -15,7 +16,8 @@ use crate::schema::{Feature, FeatureKind};
 /// Pad character around texts: U+0000 occurs in no normalised value.
 const PAD: u8 = 0;
 
-/// Length to which features are compared pairwise when repeats are dropped; longer lists are sorted.
+/// Length to which features are compared pairwise when repeats are dropped; longer lists are
+/// sorted.
 const PAIRWISE_MAX: usize = 48;
 
 /// Decimals of a quantity that count; R6 of anonlink's clkhash calls it the precision.

@@ -2,9 +2,9 @@
 //!
 //! RFC 2104's HMAC with SHA-256 (FIPS 180-4) or SM3 (GB/T 32905-2016, in RFC 2104's construction as
 //! GB/T 15852.2 has it). The states after the padded keys are kept, so that a short message costs
-//! two compressions. With SHA-256, where the processor's own instructions make a compression cheaper
-//! than the handling of contexts, the construction is written out over the compression function: a
-//! record has some twenty tags.
+//! two compressions. With SHA-256, where the processor's own instructions make a compression
+//! cheaper than the handling of contexts, the construction is written out over the compression
+//! function: a record has some twenty tags.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::block_api::compress256;
@@ -102,8 +102,8 @@ impl HmacSha256 {
     }
 }
 
-/// SHA-256 over `parts` from `state`, which has taken one block. The message is followed by a bit 1,
-/// zeros to the end of a block, and its length in bits (FIPS 180-4, section 5.1.1).
+/// SHA-256 over `parts` from `state`, which has taken one block. The message is followed by a bit
+/// 1, zeros to the end of a block, and its length in bits (FIPS 180-4, section 5.1.1).
 fn sha256_after_block(mut state: [u32; 8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
     let mut block = [0; BLOCK_BYTES];
     let mut used = 0;

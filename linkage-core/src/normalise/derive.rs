@@ -7,8 +7,8 @@ use super::{Parsed, document, sex};
 use crate::record::{Component, FieldState, Finding, NormalValue};
 use crate::schema::{Field, Kind, Schema};
 
-/// A date or sex, and the document field whose resident number supplies it; or an organisation code,
-/// and the field whose credit code has it inside.
+/// A date or sex, and the document field whose resident number supplies it; or an organisation
+/// code, and the field whose credit code has it inside.
 struct Rule {
     field: usize,
     document: usize,

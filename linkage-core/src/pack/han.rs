@@ -15,8 +15,8 @@ pub(super) const HONG_KONG: &str = include_str!("../../pack/hong-kong.tsv");
 /// Strong fold of a character: traditional to simplified, compatibility ideographs, variants.
 ///
 /// A fixed point: folding twice changes nothing more. Characters are folded one by one, because
-/// rules for phrases fold one character in two ways (鍾 in 錢鍾書 and in 鍾楚紅). Distinct legal
-/// surnames stay apart; for those that clerks swap see [`weak`]. Other characters come back unchanged.
+/// rules for phrases fold one character in two ways (鍾 in 錢鍾書 and in 鍾楚紅). Distinct legal surnames
+/// stay apart; for those that clerks swap see [`weak`]. Other characters come back unchanged.
 pub fn fold(c: char) -> char {
     static MAP: LazyLock<CharacterMap<char>> = LazyLock::new(|| CharacterMap::new(pairs(FOLD)));
     match MAP.get(c) {
@@ -25,7 +25,8 @@ pub fn fold(c: char) -> char {
     }
 }
 
-/// The standard character of a private-use one that early GB 18030 assigned and later editions moved.
+/// The standard character of a private-use one that early GB 18030 assigned and later editions
+/// moved.
 ///
 /// `None` if `c` is private-use and not one of those; `Some(c)` if it is not private-use at all.
 pub fn standard(c: char) -> Option<char> {

@@ -50,8 +50,8 @@ pub use surname::{Surname, surname, surnames};
 /// Version of the pack; a change of any table that can change a normalised value raises it.
 pub const VERSION: &str = "1";
 
-/// The tables, by file name, in the order in which [`hash`] takes them: those that the script derives,
-/// then the dictionaries that stand beside the parser of company names.
+/// The tables, by file name, in the order in which [`hash`] takes them: those that the script
+/// derives, then the dictionaries that stand beside the parser of company names.
 const TABLES: [(&str, &str); 12] = [
     ("private-use.tsv", han::PRIVATE_USE),
     ("fold.tsv", han::FOLD),

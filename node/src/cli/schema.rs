@@ -246,7 +246,7 @@ fn feature(feature: &Feature) -> String {
         FeatureKind::PositionalQGram => format!("{q}-grams with place"),
         FeatureKind::DateComponents => "year, month, day".into(),
         FeatureKind::Whole => "whole".into(),
-        FeatureKind::PinyinBigram => "pinyin bigrams".into(),
+        FeatureKind::PinyinBigram => "pinyin".into(),
         FeatureKind::FuzzySyllable => "fuzzy syllables".into(),
         FeatureKind::FourCorner => "four-corner".into(),
         FeatureKind::NumericNeighbourhood => "numeric neighbourhood".into(),

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::NO_VALUE;
 use crate::ingest::{Block, Parser, Reject};
 
-/// Records encoded at a time: a multiple of the encoder's groups, few enough that the canonical values
-/// of a block are never all in memory.
+/// Records encoded at a time: a multiple of the encoder's groups, few enough that the canonical
+/// values of a block are never all in memory.
 const GROUP: usize = 128;
 
 /// What turns blocks of one source into rows of one batch.

@@ -1,7 +1,7 @@
 //! Apache Parquet files: columns of values that are brought to text as CSV would have them.
 //!
-//! Only the schema's columns are read, a row group at a time. What the library holds of a page while
-//! it is read is not wiped; what leaves this module is.
+//! Only the schema's columns are read, a row group at a time. What the library holds of a page
+//! while it is read is not wiped; what leaves this module is.
 
 use std::fs::File;
 use std::ops::Range;

@@ -157,7 +157,8 @@ impl Matcher {
         let digest = wire::fixed(&request.digest, "the batch's digest")?;
         project.verify(&member.party, Purpose::Batch, &digest, &request.signature)?;
         let header = Header::from_bytes(&request.header)?;
-        // Which data pack the owners use is theirs to agree on; `comparable` below holds them to it.
+        // Which data pack the owners use is theirs to agree on; `comparable` below holds them to
+        // it.
         let expected = Header {
             pack: header.pack,
             ..Header::new(

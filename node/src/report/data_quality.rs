@@ -1,7 +1,7 @@
 //! The page on a source's quality before it is encoded, in Chinese and English.
 //!
-//! It is made to be shown to others, so counts from 1 to 4 are shown as `< 5`: below five, the record
-//! behind a count can often be told (the usual smallest cell of official tables).
+//! It is made to be shown to others, so counts from 1 to 4 are shown as `< 5`: below five, the
+//! record behind a count can often be told (the usual smallest cell of official tables).
 
 use std::fs::File;
 use std::io::Write;

@@ -8,8 +8,8 @@ use super::numeral;
 pub(super) struct Plain<'a> {
     /// The address as it was.
     pub(super) source: &'a str,
-    /// Latin letters, digits and Han characters. A hyphen stays between the parts of a number; other
-    /// separators become `、` there.
+    /// Latin letters, digits and Han characters. A hyphen stays between the parts of a number;
+    /// other separators become `、` there.
     pub(super) text: Zeroizing<String>,
     /// Whether a Han character is among them.
     pub(super) han: bool,

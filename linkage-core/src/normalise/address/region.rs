@@ -196,7 +196,8 @@ pub(in crate::normalise) fn choose(
     }
 }
 
-/// Provinces, cities, districts; those that exist, then those that did; full names, then short ones.
+/// Provinces, cities, districts; those that exist, then those that did; full names, then short
+/// ones.
 fn rank(candidate: &Candidate) -> u8 {
     let level = if candidate.listed.is_multiple_of(10_000) {
         0

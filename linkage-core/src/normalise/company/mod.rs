@@ -31,8 +31,8 @@ use crate::record::{Component, FieldState, Finding, NormalValue};
 /// for names that mean something.
 const READS_MAX: usize = 6;
 
-/// Branch of a name without one. A component of its own, so that a head office and its branch, alike
-/// in all else, differ in features and keys.
+/// Branch of a name without one. A component of its own, so that a head office and its branch,
+/// alike in all else, differ in features and keys.
 const HEAD_OFFICE: &str = "-";
 
 /// Reads a cleaned company name.

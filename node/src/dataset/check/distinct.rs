@@ -1,5 +1,5 @@
-//! How many values there are and how many of them occur more than once, from a sample of values that
-//! takes all records of a value or none (Gibbons, "Distinct sampling", VLDB 2001).
+//! How many values there are and how many of them occur more than once, from a sample of values
+//! that takes all records of a value or none (Gibbons, "Distinct sampling", VLDB 2001).
 
 use serde::Serialize;
 

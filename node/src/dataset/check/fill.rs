@@ -29,8 +29,8 @@ pub struct FillCheck {
     pub proposal: Option<Proposal>,
 }
 
-/// Measures the first records of the source; nothing under the `fields` profile, which has no filter
-/// of the whole record.
+/// Measures the first records of the source; nothing under the `fields` profile, which has no
+/// filter of the whole record.
 pub(super) fn measure(
     path: &Path,
     schema: &Schema,

@@ -1,8 +1,8 @@
 //! Values that occur too often, found without keeping values.
 //!
-//! Misra and Gries 1982, with the counters lowered in one go when there are twice too many (Anderson
-//! et al., "A high-performance algorithm for identifying frequent items", IMC 2017). Values are known
-//! by a hash under a random key of this run.
+//! Misra and Gries 1982, with the counters lowered in one go when there are twice too many
+//! (Anderson et al., "A high-performance algorithm for identifying frequent items", IMC 2017).
+//! Values are known by a hash under a random key of this run.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

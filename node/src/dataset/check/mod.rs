@@ -44,8 +44,8 @@ const DAY_SHARE: f64 = 1.0 / 365.25;
 /// choose it a little more often.
 const NEW_YEAR_FACTOR: f64 = 2.0;
 
-/// Below this agreement with the resident numbers a field of sexes is read wrongly: in registers, sex
-/// and number contradict each other in fewer than one record of a hundred.
+/// Below this agreement with the resident numbers a field of sexes is read wrongly: in registers,
+/// sex and number contradict each other in fewer than one record of a hundred.
 const SEX_AGREEMENT_MIN: f64 = 0.99;
 
 /// Fewest records on which the agreement of sexes is judged.
@@ -179,8 +179,8 @@ impl Concern {
     }
 }
 
-/// Reads and normalises the source at `path` and counts what is there. `progress` is told bytes read
-/// and bytes in all.
+/// Reads and normalises the source at `path` and counts what is there. `progress` is told bytes
+/// read and bytes in all.
 ///
 /// # Errors
 /// [`Error`], saying what to do.
