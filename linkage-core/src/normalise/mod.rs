@@ -100,7 +100,7 @@ impl<'a> Normaliser<'a> {
             Kind::Quantity => return quantity(&clean),
         };
         // What is left of a value without its remarks and separators may be a word for "none".
-        let filler = |whole: &str| *whole != **clean && self.placeholders.contains(whole);
+        let filler = |whole: &str| *whole != **clean && self.placeholders.contains_canonical(whole);
         match &parsed.0 {
             Some(value) if filler(value.whole()) => (None, FieldState::Placeholder),
             _ => parsed,

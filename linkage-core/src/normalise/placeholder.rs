@@ -73,6 +73,11 @@ impl Placeholders {
     pub(super) fn contains(&self, clean: &str) -> bool {
         clean.len() <= self.length_max && self.words.contains(clean)
     }
+
+    /// Whether a canonical value, of a code in upper case, stands for "none".
+    pub(super) fn contains_canonical(&self, whole: &str) -> bool {
+        whole.len() <= self.length_max && self.contains(&text::clean(whole))
+    }
 }
 
 /// Whether a code or number is filler: one character repeated (six or more times), or the ascending

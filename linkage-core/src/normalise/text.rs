@@ -1,6 +1,7 @@
 //! Text folding: one spelling for what looks or means the same.
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
 use zeroize::Zeroizing;
 
 use crate::pack;
@@ -113,15 +114,14 @@ pub(super) fn is_han(c: char) -> bool {
         | '\u{20000}'..='\u{323AF}')
 }
 
-/// Letters and digits of a cleaned code, upper case.
+/// Letters and digits of a cleaned code, upper case. Marks that combine with letters belong to no
+/// code, and what stood apart may combine once separators are gone.
 pub(super) fn code(clean: &str) -> Zeroizing<String> {
-    Zeroizing::new(
-        clean
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_uppercase)
-            .collect(),
-    )
+    let kept = clean
+        .chars()
+        .filter(|c| c.is_alphanumeric() && canonical_combining_class(*c) == 0)
+        .flat_map(char::to_uppercase);
+    Zeroizing::new(kept.nfkc().collect())
 }
 
 /// Decimal digits of a cleaned number. NFKC has turned full-width digits into ASCII already.

@@ -93,7 +93,10 @@ fn read(plain: &plain::Plain<'_>) -> Read {
     let town = town::known(city, regions.rest).or_else(|| town::any(regions.rest));
     let rest = town.as_ref().map_or(regions.rest, |town| town.rest);
     let tail = tail::parse(rest);
+    // Courtyards (院) and letters stand with numbers in more ways than the canonical one.
+    let plain_tail = !rest.contains(|c: char| c == '院' || c.is_ascii_alphabetic());
     let settled = !tail.unsettled
+        && plain_tail
         && place.is_current()
         && regions.unresolved.is_empty()
         && !rest.starts_with(REGION_ENDINGS);
