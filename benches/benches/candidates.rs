@@ -43,7 +43,8 @@ fn keyed(criterion: &mut Criterion) {
                 let id = BenchmarkId::new(name, format!("{rows_a}x{rows_b}/{values}-blocks"));
                 group.bench_function(id, |bencher| {
                     bencher.iter(|| {
-                        let found = across_by_keys(&a, &b, &settings, prefilter);
+                        let found =
+                            across_by_keys(&a.columns(), &b.columns(), &settings, prefilter);
                         assert!(found.pairs.len() >= both as usize);
                         found
                     });

@@ -31,6 +31,7 @@ fn pairs(criterion: &mut Criterion) {
         for bits in [512, 1024, 2048] {
             let one = strangers(header(agreement, bits, 0, 1), &mut rng);
             let many = strangers(header(agreement, bits, 0, ROWS), &mut rng);
+            let (one, many) = (one.columns(), many.columns());
             let comparison = Comparison::new(&one, &many);
             group.bench_function(BenchmarkId::from_parameter(bits), |bencher| {
                 bencher.iter(|| {
@@ -58,7 +59,7 @@ fn exhaustive(criterion: &mut Criterion) {
         let (a, b) = (side(), side());
         group.bench_function(BenchmarkId::from_parameter(bits), |bencher| {
             bencher.iter(|| {
-                let found = candidates::across(&a, &b, &settings);
+                let found = candidates::across(&a.columns(), &b.columns(), &settings);
                 assert_eq!(found.compared, pairs);
                 found
             });

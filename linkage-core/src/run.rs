@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::candidates::{self, Method, RuleCount, ScoredPair};
 use crate::decide::{Apart, Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
-use crate::encode::{Batch, BatchError};
+use crate::encode::{BatchError, Columns};
 use crate::schema::CandidateSettings;
 
 /// Bars of a score histogram.
@@ -73,13 +73,13 @@ pub struct Outcome {
 /// # Errors
 /// [`BatchError::Incomparable`] when two batches were not made under one project, key and schema.
 pub fn link(
-    batches: &[Batch],
+    batches: &[Columns<'_>],
     settings: &CandidateSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
     if let Some((first, rest)) = batches.split_first() {
         rest.iter()
-            .try_for_each(|batch| first.header().comparable(batch.header()))?;
+            .try_for_each(|batch| first.header.comparable(batch.header))?;
     }
     let owners = batches.len();
     let total = owners * owners.saturating_sub(1) / 2 + owners;
@@ -150,7 +150,7 @@ pub fn link(
             step();
         }
     }
-    let rows: Vec<usize> = batches.iter().map(Batch::len).collect();
+    let rows: Vec<usize> = batches.iter().map(Columns::len).collect();
     Ok(Outcome {
         clusters: cluster(&rows, &links, &apart),
         pairs,
@@ -162,7 +162,7 @@ pub fn link(
 fn report(
     owner_a: usize,
     owner_b: usize,
-    (a, b): (&Batch, &Batch),
+    (a, b): (&Columns<'_>, &Columns<'_>),
     found: &candidates::Candidates,
     chosen: &[ScoredPair],
     calibration: Calibration,

@@ -1,7 +1,7 @@
 //! Agreement of two tokens: Dice's coefficient, of the whole or filter by filter, or Hamming
 //! agreement; all in 0..=1.
 
-use crate::encode::Batch;
+use crate::encode::Columns;
 use crate::schema::{Agreement, Segment};
 
 /// Number of positions set in both tokens.
@@ -54,24 +54,52 @@ pub fn segment_agreement(a: &[u64], b: &[u64], segments: &[Segment]) -> f64 {
     if weights > 0.0 { sum / weights } else { 0.0 }
 }
 
-/// Compares records of two batches that [`crate::encode::Header::comparable`] has accepted.
+/// Compares records of two owners that [`crate::encode::Header::comparable`] has accepted.
 pub struct Comparison<'a> {
-    a: &'a Batch,
-    b: &'a Batch,
+    a: Tokens<'a>,
+    b: Tokens<'a>,
     agreement: Agreement,
     bits: u32,
     segments: &'a [Segment],
 }
 
+/// One owner's tokens and their numbers of set bits.
+struct Tokens<'a> {
+    words: &'a [u64],
+    width: usize,
+    ones: &'a [u16],
+}
+
+impl<'a> Tokens<'a> {
+    fn new(columns: &Columns<'a>) -> Self {
+        Self {
+            words: columns.words,
+            width: columns.width(),
+            ones: columns.ones,
+        }
+    }
+
+    #[inline]
+    fn token(&self, row: usize) -> &'a [u64] {
+        let words = row * self.width..(row + 1) * self.width;
+        self.words.get(words).unwrap_or(&[])
+    }
+
+    #[inline]
+    fn ones(&self, row: usize) -> u32 {
+        self.ones.get(row).copied().unwrap_or(0).into()
+    }
+}
+
 impl<'a> Comparison<'a> {
     /// A comparison of `a`'s records with `b`'s.
-    pub fn new(a: &'a Batch, b: &'a Batch) -> Self {
+    pub fn new(a: &Columns<'a>, b: &Columns<'a>) -> Self {
         Self {
-            a,
-            b,
-            agreement: a.header().agreement,
-            bits: a.header().token_bits,
-            segments: &a.header().segments,
+            a: Tokens::new(a),
+            b: Tokens::new(b),
+            agreement: a.header.agreement,
+            bits: a.header.token_bits,
+            segments: &a.header.segments,
         }
     }
 

@@ -334,7 +334,8 @@ impl World {
             batches.push(Batch::decode(&std::fs::read(self.spool(&upload)?)?)?);
         }
         let schema = Schema::parse(SCHEMA)?;
-        Ok(run::link(&batches, &schema.candidates, &|_, _| {})?)
+        let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
+        Ok(run::link(&columns, &schema.candidates, &|_, _| {})?)
     }
 
     /// Every node's folder of data with its party.

@@ -125,7 +125,8 @@ fn settings(by_keys: bool) -> Result<CandidateSettings> {
 }
 
 fn link(registers: &Registers, settings: &CandidateSettings) -> Result<Outcome> {
-    Ok(run::link(&registers.batches, settings, &|_, _| {})?)
+    let columns: Vec<_> = registers.batches.iter().map(Batch::columns).collect();
+    Ok(run::link(&columns, settings, &|_, _| {})?)
 }
 
 /// Links without truth, then judges by it: the quality of the clusters, and a line about it.

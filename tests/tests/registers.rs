@@ -130,7 +130,8 @@ impl Registers {
         }
         let truth = Truth::new(truth);
         ensure!(truth.pairs(0, 1) == u64::from(COMMON), "another overlap");
-        let outcome = run::link(&batches, &schema.candidates, &|_, _| {})?;
+        let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
+        let outcome = run::link(&columns, &schema.candidates, &|_, _| {})?;
         Ok(truth.clusters(&outcome.clusters))
     }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::linked::Linked;
 use super::{Candidates, Method, Prefilter, ScoredPair, Side};
-use crate::encode::Batch;
+use crate::encode::Columns;
 use crate::similarity::Comparison;
 
 /// Pairs drawn to place the floor.
@@ -16,7 +16,7 @@ const SAMPLE_PAIRS: usize = 200_000;
 /// kept with near certainty, and with it the evidence of what agreement chance produces.
 const STRANGERS_PER_RECORD: f64 = 8.0;
 
-pub(super) fn find(a: &Batch, b: &Batch, side: Side) -> Candidates {
+pub(super) fn find(a: &Columns<'_>, b: &Columns<'_>, side: Side) -> Candidates {
     let comparison = Comparison::new(a, b);
     let keyed = Linked::find(a, b, side, Prefilter::Off);
     let mut linked: HashMap<(u32, u32), u8> = keyed
@@ -68,7 +68,7 @@ pub(super) fn find(a: &Batch, b: &Batch, side: Side) -> Candidates {
     }
 }
 
-fn rows(batch: &Batch) -> u32 {
+fn rows(batch: &Columns<'_>) -> u32 {
     // A batch's header admits no more than u32::MAX rows.
     u32::try_from(batch.len()).unwrap_or(u32::MAX)
 }

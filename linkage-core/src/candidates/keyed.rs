@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::linked::Linked;
 use super::{Candidates, Method, Prefilter, RuleCount, ScoredPair, Side};
-use crate::encode::Batch;
+use crate::encode::Columns;
 use crate::schema::CandidateSettings;
 use crate::similarity::Comparison;
 
@@ -26,18 +26,18 @@ const FILTER_SEED: [u8; 32] = [0x4c; 32];
 pub(super) type Entry<K> = (K, u32);
 
 pub(super) fn find(
-    a: &Batch,
-    b: &Batch,
+    a: &Columns<'_>,
+    b: &Columns<'_>,
     settings: &CandidateSettings,
     side: Side,
     prefilter: Prefilter,
 ) -> Candidates {
     let keyed = Linked::find(a, b, side, prefilter);
-    let rules = usize::from(a.header().block_keys);
+    let rules = usize::from(a.header.block_keys);
     let joined: Vec<(Vec<u64>, RuleCount)> = (0..rules)
         .into_par_iter()
         .map(|rule| {
-            let key = |batch: &Batch, row: usize| batch.block_key(row, rule);
+            let key = |batch: &Columns<'_>, row: usize| batch.block_key(row, rule);
             join(
                 collect(a, b, key, side, prefilter),
                 side,
@@ -84,13 +84,13 @@ pub(super) fn find(
 /// Both sides' keys and rows; with the pre-filter, of the larger side only those that the smaller
 /// side may have too.
 pub(super) fn collect<K: Hash>(
-    a: &Batch,
-    b: &Batch,
-    key: impl Fn(&Batch, usize) -> Option<K>,
+    a: &Columns<'_>,
+    b: &Columns<'_>,
+    key: impl Fn(&Columns<'_>, usize) -> Option<K>,
     side: Side,
     prefilter: Prefilter,
 ) -> (Vec<Entry<K>>, Vec<Entry<K>>) {
-    let entries = |batch: &Batch, shared: Option<&Bloom<K>>| -> Vec<Entry<K>> {
+    let entries = |batch: &Columns<'_>, shared: Option<&Bloom<K>>| -> Vec<Entry<K>> {
         let keyed =
             (0..batch.len()).filter_map(|row| Some((key(batch, row)?, u32::try_from(row).ok()?)));
         match shared {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::keyed::{collect, join, unpack};
 use super::{Prefilter, ScoredPair, Side};
-use crate::encode::Batch;
+use crate::encode::Columns;
 use crate::schema::LinkRole;
 
 /// Most pairs that one value of a link key may link: beyond eight records on either side it is a
@@ -22,13 +22,13 @@ pub(super) struct Linked {
 
 impl Linked {
     /// Joins the batches by every column of link keys.
-    pub fn find(a: &Batch, b: &Batch, side: Side, prefilter: Prefilter) -> Self {
+    pub fn find(a: &Columns<'_>, b: &Columns<'_>, side: Side, prefilter: Prefilter) -> Self {
         let (mut links, mut identities) = (Vec::new(), Vec::new());
-        let columns = &a.header().link_columns;
+        let columns = &a.header.link_columns;
         let joined: Vec<_> = (0..columns.len())
             .into_par_iter()
             .map(|column| {
-                let key = |batch: &Batch, row: usize| batch.link_key(row, column);
+                let key = |batch: &Columns<'_>, row: usize| batch.link_key(row, column);
                 join(collect(a, b, key, side, prefilter), side, LINK_PAIRS_MAX).0
             })
             .collect();
@@ -82,13 +82,14 @@ impl Linked {
 
 /// Whether two records both have a support of `rule`. That none of those is equal is known: the
 /// pair is not linked.
-fn contradict(a: &Batch, b: &Batch, (row_a, row_b): (u32, u32), rule: u8) -> bool {
+fn contradict(a: &Columns<'_>, b: &Columns<'_>, (row_a, row_b): (u32, u32), rule: u8) -> bool {
     let supports = |(_, column): &(usize, &crate::schema::LinkColumn)| {
         column.rule == rule && column.role == LinkRole::Link
     };
-    let columns = a.header().link_columns.iter().enumerate();
+    let columns = a.header.link_columns.iter().enumerate();
     columns.filter(supports).any(|(column, _)| {
-        let present = |batch: &Batch, row: u32| batch.link_key(row as usize, column).is_some();
+        let present =
+            |batch: &Columns<'_>, row: u32| batch.link_key(row as usize, column).is_some();
         present(a, row_a) && present(b, row_b)
     })
 }

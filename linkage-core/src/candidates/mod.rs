@@ -10,7 +10,7 @@ mod linked;
 
 use serde::Serialize;
 
-use crate::encode::Batch;
+use crate::encode::Columns;
 use crate::schema::CandidateSettings;
 
 /// A candidate pair with its agreement.
@@ -89,15 +89,15 @@ pub enum Prefilter {
 const PREFILTER_ROWS_MIN: usize = 1_000_000;
 
 /// Candidate pairs across two owners' batches.
-pub fn across(a: &Batch, b: &Batch, settings: &CandidateSettings) -> Candidates {
+pub fn across(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     find(a, b, settings, Side::Across)
 }
 
 /// Candidate pairs across two owners' batches by keys, whatever their size: what [`across`] does on
 /// large inputs, with the choice of the pre-filter.
 pub fn across_by_keys(
-    a: &Batch,
-    b: &Batch,
+    a: &Columns<'_>,
+    b: &Columns<'_>,
     settings: &CandidateSettings,
     prefilter: Prefilter,
 ) -> Candidates {
@@ -105,11 +105,11 @@ pub fn across_by_keys(
 }
 
 /// Candidate pairs among one owner's own records, found in the same way as [`across`].
-pub fn within(batch: &Batch, settings: &CandidateSettings) -> Candidates {
+pub fn within(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     find(batch, batch, settings, Side::Within)
 }
 
-fn find(a: &Batch, b: &Batch, settings: &CandidateSettings, side: Side) -> Candidates {
+fn find(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, side: Side) -> Candidates {
     let pairs = a.len() as u64 * b.len() as u64;
     if pairs <= settings.all_pairs_max {
         exhaustive::find(a, b, side)

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::encode::{EncodedRecord, Encoder, Header};
+use crate::encode::{Batch, EncodedRecord, Encoder, Header};
 use crate::keys::{KeyId, ProjectKey};
 use crate::normalise::Normaliser;
 use crate::record::RawRecord;
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn the_pre_filter_changes_no_pair(a in rows(), b in rows()) {
         let find = |prefilter| {
-            let found = across_by_keys(&batch(&a), &batch(&b), &settings(0, 20), prefilter);
+            let found = across_by_keys(&batch(&a).columns(), &batch(&b).columns(), &settings(0, 20), prefilter);
             (found.pairs, found.compared, found.block_rules)
         };
         prop_assert_eq!(find(Prefilter::Off), find(Prefilter::Bloom));
@@ -100,7 +100,7 @@ proptest! {
 
     #[test]
     fn keyed_pairs_are_exactly_those_that_share_a_key(a in rows(), b in rows()) {
-        let found = across(&batch(&a), &batch(&b), &settings(0, u64::MAX));
+        let found = across(&batch(&a).columns(), &batch(&b).columns(), &settings(0, u64::MAX));
         let mut expected = BTreeSet::new();
         let mut expected_links = BTreeSet::new();
         for (i, x) in a.iter().enumerate() {
@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn within_one_owner_each_pair_comes_once(a in rows()) {
         for max in [0, u64::MAX] {
-            let found = within(&batch(&a), &settings(max, u64::MAX));
+            let found = within(&batch(&a).columns(), &settings(max, u64::MAX));
             prop_assert!(found.pairs.iter().all(|p| p.a < p.b));
             prop_assert!(found.pairs.is_sorted_by_key(|p| (p.a, p.b)));
         }
@@ -137,8 +137,8 @@ proptest! {
     #[test]
     fn exhaustive_comparison_keeps_every_pair_above_the_floor(a in rows(), b in rows()) {
         let (a, b) = (batch(&a), batch(&b));
-        let found = across(&a, &b, &settings(u64::MAX, 0));
-        let comparison = crate::similarity::Comparison::new(&a, &b);
+        let found = across(&a.columns(), &b.columns(), &settings(u64::MAX, 0));
+        let comparison = crate::similarity::Comparison::new(&a.columns(), &b.columns());
         let kept: BTreeSet<_> = found.pairs.iter().map(|p| (p.a, p.b)).collect();
         for i in 0..u32::try_from(a.len()).unwrap() {
             for j in 0..u32::try_from(b.len()).unwrap() {
@@ -152,7 +152,11 @@ proptest! {
 #[test]
 fn an_over_large_block_is_left_out_and_reported() {
     let a: Rows = (0..20).map(|_| (1, 1, 0)).collect();
-    let found = across(&batch(&a), &batch(&a), &settings(0, 399));
+    let found = across(
+        &batch(&a).columns(),
+        &batch(&a).columns(),
+        &settings(0, 399),
+    );
     assert_eq!(found.pairs.len(), 0);
     assert_eq!(found.block_rules[0].blocks_left_out, 1);
     assert_eq!(found.block_rules[0].pairs_left_out, 400);
@@ -209,7 +213,11 @@ fn one_number_under_two_names_is_a_conflict_and_no_link() {
     let a = identities(&[["n1", "anna miller", "york"]]);
     let linked = |b: [&str; 3]| {
         let outcomes = [0, u64::MAX].map(|all_pairs_max| {
-            let found = across(&a, &identities(&[b]), &settings(all_pairs_max, u64::MAX));
+            let found = across(
+                &a.columns(),
+                &identities(&[b]).columns(),
+                &settings(all_pairs_max, u64::MAX),
+            );
             let link = found.pairs.iter().any(|pair| pair.link_rule == Some(0));
             (link, found.identity_conflicts.len())
         });
@@ -253,7 +261,11 @@ fn a_pair_in_conflict_is_no_candidate_however_similar() {
     let a = identities(&[["n1", "anna miller", "york"]]);
     let b = identities(&[["n1", "anna millerr", "bath"]]);
     for all_pairs_max in [0, u64::MAX] {
-        let found = across(&a, &b, &settings(all_pairs_max, u64::MAX));
+        let found = across(
+            &a.columns(),
+            &b.columns(),
+            &settings(all_pairs_max, u64::MAX),
+        );
         assert!(found.pairs.is_empty());
         assert_eq!(found.identity_conflicts, [(0, 0)]);
     }

@@ -36,7 +36,7 @@ use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
 use crate::schema::Schema;
 
-pub use batch::{Batch, BatchError, Header, LINK_KEY_BYTES};
+pub use batch::{Batch, BatchError, Columns, Header, LINK_KEY_BYTES};
 pub use fill::{FillStatistics, expected_fill};
 pub use solver::{Proposal, SAMPLE_MIN, SolverError, propose};
 

@@ -109,9 +109,9 @@ fn rows_identities_and_attributes_keep_together() {
             };
             let record = encoder.record(&normaliser.record(&raw));
             let expected = Row::from(&record);
-            assert_eq!(run.batch.token(row), expected.token);
+            assert_eq!(run.batch.columns().token(row), expected.token);
             let key = expected.link_keys[0].map(u128::from_be_bytes);
-            assert_eq!(run.batch.link_key(row, 0), key);
+            assert_eq!(run.batch.columns().link_key(row, 0), key);
         }
     }
     let in_place = ids

@@ -182,6 +182,7 @@ fn recompute(cluster: &Cluster, round: &Round, linked: &Linked) -> Result<Outcom
         batches.push(batch.map_err(|error| Error::Check(error.to_string()))?);
     }
     let schema = Schema::parse(&round.schema).map_err(|error| Error::Input(error.to_string()))?;
-    run::link(&batches, &schema.candidates, &|_, _| {})
+    let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
+    run::link(&columns, &schema.candidates, &|_, _| {})
         .map_err(|error| Error::Check(error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! Linkage runs and the delivery of positions.
 
 use linkage_core::audit::action::Action;
+use linkage_core::encode::Batch;
 use linkage_core::linkmap::LinkMap;
 use linkage_core::project::Project;
 use linkage_core::run::{self, Outcome};
@@ -163,7 +164,7 @@ impl Matcher {
         let settings = project.schema.candidates.clone();
         let events = events.clone();
         let linking = tokio::task::spawn_blocking(move || -> Result<Outcome, Fault> {
-            let batches: Vec<_> = ids
+            let batches: Vec<Batch> = ids
                 .iter()
                 .map(|id| spool::read(&dir, id))
                 .collect::<Result<_, _>>()?;
@@ -178,7 +179,8 @@ impl Matcher {
                     event: Some(Event::Progress(progress)),
                 }));
             };
-            Ok(run::link(&batches, &settings, &progress)?)
+            let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
+            Ok(run::link(&columns, &settings, &progress)?)
         });
         let outcome = linking.await??;
         let map = LinkMap::draw(&outcome.clusters, &mut crate::entropy::generator()?)

@@ -20,6 +20,7 @@
 //! difference. There is exactly one way to write a batch: what is read and written again has the
 //! same bytes.
 
+mod columns;
 mod cut;
 mod error;
 mod header;
@@ -29,6 +30,7 @@ mod write;
 
 use std::io::Read;
 
+pub use columns::Columns;
 pub use error::{BatchError, StreamError};
 pub use header::{Header, TOKEN_BITS_MAX};
 pub use read::{BatchReader, read_header};
@@ -84,45 +86,21 @@ impl Batch {
         self.ones.is_empty()
     }
 
-    /// Words of record `row`'s token; empty beyond the last row.
-    pub fn token(&self, row: usize) -> &[u64] {
-        let width = self.width();
-        self.words
-            .get(row * width..(row + 1) * width)
-            .unwrap_or(&[])
-    }
-
-    /// Number of set bits of record `row`'s token; zero for a record that is not compared.
-    pub fn ones(&self, row: usize) -> u32 {
-        self.ones.get(row).copied().unwrap_or(0).into()
-    }
-
     /// Words of a token. Bits of the last word beyond the token's length are zero.
     pub fn width(&self) -> usize {
         (self.header.token_bits as usize).div_ceil(64)
     }
 
-    /// All tokens, row after row.
-    pub fn words(&self) -> &[u64] {
-        &self.words
-    }
-
-    /// Tag of record `row` in column `column` of link keys; `None` if absent.
-    pub fn link_key(&self, row: usize, column: usize) -> Option<u128> {
-        let tag = *self.link_keys.get(column)?.get(row)?;
-        (tag != 0).then_some(tag)
-    }
-
-    /// Tag of record `row` under block-key rule `rule`; `None` if absent.
-    pub fn block_key(&self, row: usize, rule: usize) -> Option<u64> {
-        let tag = *self.block_keys.get(rule)?.get(row)?;
-        (tag != 0).then_some(tag)
-    }
-
-    /// Frequency class of record `row` in column `column`; `None` if its value is missing.
-    pub fn class(&self, row: usize, column: usize) -> Option<u16> {
-        let class = *self.classes.get(column)?.get(row)?;
-        (class != 0).then_some(class)
+    /// The records as columns.
+    pub fn columns(&self) -> Columns<'_> {
+        Columns {
+            header: &self.header,
+            words: &self.words,
+            ones: &self.ones,
+            link_keys: self.link_keys.iter().map(Vec::as_slice).collect(),
+            block_keys: self.block_keys.iter().map(Vec::as_slice).collect(),
+            classes: self.classes.iter().map(Vec::as_slice).collect(),
+        }
     }
 
     /// Removes all rows and keeps the header, to read the next group.

@@ -119,20 +119,23 @@ fn what_is_written_is_read_across_groups_and_any_whole_bytes_of_token() {
         let mut pushed = Batch::new(header);
         for (at, row) in rows.iter().enumerate() {
             pushed.push(&row.row()).unwrap();
-            assert_eq!(batch.token(at), row.token);
+            assert_eq!(batch.columns().token(at), row.token);
             let ones: u32 = row.token.iter().map(|word| word.count_ones()).sum();
-            assert_eq!(batch.ones(at), ones);
+            assert_eq!(batch.columns().ones(at), ones);
             for (column, tag) in row.link_keys.iter().enumerate() {
-                assert_eq!(batch.link_key(at, column), tag.map(u128::from_be_bytes));
+                assert_eq!(
+                    batch.columns().link_key(at, column),
+                    tag.map(u128::from_be_bytes)
+                );
             }
             for (rule, tag) in row.block_keys.iter().enumerate() {
-                assert_eq!(batch.block_key(at, rule), *tag);
+                assert_eq!(batch.columns().block_key(at, rule), *tag);
             }
-            assert_eq!(batch.class(at, 0).unwrap_or(0), row.classes[0]);
+            assert_eq!(batch.columns().class(at, 0).unwrap_or(0), row.classes[0]);
         }
         assert_eq!(pushed, batch);
-        assert_eq!(batch.link_key(rows.len(), 0), None);
-        assert!(batch.token(rows.len()).is_empty());
+        assert_eq!(batch.columns().link_key(rows.len(), 0), None);
+        assert!(batch.columns().token(rows.len()).is_empty());
     }
 }
 
@@ -145,7 +148,7 @@ fn groups_come_one_by_one_and_the_end_is_checked() {
     group.clear();
     assert_eq!(reader.read_group(&mut group).unwrap(), 5);
     assert_eq!(group.len(), 5);
-    assert_eq!(group.token(4), rows[GROUP_ROWS + 4].token);
+    assert_eq!(group.columns().token(4), rows[GROUP_ROWS + 4].token);
     assert_eq!(reader.read_group(&mut group).unwrap(), 0);
     assert_eq!(reader.read_group(&mut group).unwrap(), 0);
 
@@ -170,7 +173,7 @@ fn the_format_stays_as_it_is() {
     assert_eq!(bytes, golden);
     let batch = Batch::decode(golden).unwrap();
     assert_eq!(batch.header(), &header);
-    assert_eq!(batch.token(4), rows[4].token);
+    assert_eq!(batch.columns().token(4), rows[4].token);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use linkage_core::decide::{Clusters, Link};
-use linkage_core::encode::Batch;
+use linkage_core::encode::Columns;
 use linkage_core::run::Outcome;
 use linkage_core::similarity::Comparison;
 
@@ -27,7 +27,7 @@ pub type Counts = BTreeMap<(usize, usize), u64>;
 
 /// Every pair of records of one cluster. Two that are in it by way of a third have their tokens'
 /// agreement, too.
-pub fn of(outcome: &Outcome, batches: &[Batch]) -> Vec<LinkRow> {
+pub fn of(outcome: &Outcome, batches: &[Columns<'_>]) -> Vec<LinkRow> {
     let place = |link: &Link| (link.owner_a, link.a, link.owner_b, link.b);
     let mut direct: Vec<&Link> = outcome.links.iter().collect();
     direct.sort_unstable_by_key(|link| place(link));

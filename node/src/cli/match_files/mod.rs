@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use linkage_core::encode::Batch;
+use linkage_core::encode::{Batch, Columns};
 use linkage_core::run::{self, Outcome};
 use linkage_core::schema::{CandidateSettings, Schema};
 use linkage_node::report::data::Stage;
@@ -78,12 +78,13 @@ impl Match {
 
         let started = Instant::now();
         let settings = schema.as_ref().map(|schema| schema.candidates.clone());
-        let outcome = link(&batches, &settings.unwrap_or_default())?;
+        let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
+        let outcome = link(&columns, &settings.unwrap_or_default())?;
         let compared: u64 = outcome.pairs.iter().map(|pair| pair.compared).sum();
         let detail = screen::counted(compared, "comparison");
         stages.push(stage("Compare and decide", started, detail));
 
-        let links = links::of(&outcome, &batches);
+        let links = links::of(&outcome, &columns);
         let rule = |rule: u8| rule_name(schema.as_ref(), rule);
         let write = |index, write: &dyn Fn(&mut csv::Writer<_>) -> csv::Result<()>| {
             let mut csv = csv::Writer::from_writer(outputs.create(index)?);
@@ -110,7 +111,7 @@ impl Match {
     }
 }
 
-fn link(batches: &[Batch], settings: &CandidateSettings) -> Result<Outcome, Failure> {
+fn link(batches: &[Columns<'_>], settings: &CandidateSettings) -> Result<Outcome, Failure> {
     // Each data set with itself, for the strangers in it, and with each other one.
     let owners = batches.len() as u64;
     let bar = progress::counted("comparing", owners * (owners + 1) / 2);
