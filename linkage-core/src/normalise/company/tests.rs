@@ -3,6 +3,7 @@ use std::fmt::Write;
 use proptest::prelude::*;
 
 use super::*;
+use crate::normalise::tests::parts_twice;
 use crate::normalise::text;
 
 const LABELLED: &str = include_str!("../../../tests/data/company-names.tsv");
@@ -151,29 +152,11 @@ const NAME_LIKE: &str = "[广州市东莞深圳天河区虎门镇中国鑫源华
 proptest! {
     #[test]
     fn any_text_is_read_without_panic_and_twice_alike(raw in "\\PC*") {
-        idempotent(&raw)?;
+        parts_twice(parse, &raw)?;
     }
 
     #[test]
     fn text_like_names_is_read_twice_alike(raw in NAME_LIKE) {
-        idempotent(&raw)?;
+        parts_twice(parse, &raw)?;
     }
-}
-
-fn idempotent(raw: &str) -> Result<(), TestCaseError> {
-    if let (Some(value), _) = parse(&text::clean(raw)) {
-        let (again, _) = parse(&text::clean(value.whole()));
-        let Some(again) = again else {
-            return Err(TestCaseError::fail("canonical value is unusable"));
-        };
-        prop_assert_eq!(again.whole(), value.whole());
-        let parts = |value: &NormalValue| -> Vec<String> {
-            value
-                .components()
-                .map(|(_, text)| text.to_owned())
-                .collect()
-        };
-        prop_assert_eq!(parts(&again), parts(&value));
-    }
-    Ok(())
 }
