@@ -109,6 +109,18 @@ fn brackets_hold_regions_forms_branches_and_remarks() {
 }
 
 #[test]
+fn regions_at_the_end_are_cut_however_many() {
+    let raw = format!("环球国际航运{}", "青岛".repeat(9));
+    assert_eq!(whole(&raw), "青岛市环球国际航运");
+    for raw in [
+        raw,
+        "广州随州市广州\u{C}随州市\u{C}黄冈黄冈\u{C}黄冈黄冈".to_owned(),
+    ] {
+        parts_twice(parse, &raw).unwrap();
+    }
+}
+
+#[test]
 fn latin_names_are_words() {
     assert_eq!(whole("ACME Trading Co., Ltd."), "acme trading co ltd");
     assert_eq!(
