@@ -53,7 +53,8 @@ pub(super) fn parse(clean: &str) -> Parsed {
     };
     let parts = grammar::parts(&plain.text, plain.inner);
     let mut whole = canonical(&parts);
-    if *whole == *plain.text {
+    // A region from brackets stands in front from the second reading on.
+    if plain.inner.is_unknown() && *whole == *plain.text {
         return (Some(value(&whole, &parts)), state);
     }
     for _ in 2..READS_MAX {

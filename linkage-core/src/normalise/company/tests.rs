@@ -121,6 +121,14 @@ fn regions_at_the_end_are_cut_however_many() {
 }
 
 #[test]
+fn a_name_with_its_region_in_brackets_is_read_as_with_it_in_front() {
+    let (raw, plain) = ("鑫济源县集团公司(广州)", "广州市鑫济源县集团公司");
+    assert_eq!(whole(raw), plain);
+    assert_eq!(first(raw, Component::Brand), "鑫济源县");
+    parts_twice(parse, "广州市广济源县集团公司(广州").unwrap();
+}
+
+#[test]
 fn latin_names_are_words() {
     assert_eq!(whole("ACME Trading Co., Ltd."), "acme trading co ltd");
     assert_eq!(

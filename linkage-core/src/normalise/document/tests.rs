@@ -92,6 +92,8 @@ fn invalid_resident_numbers_say_why() {
         "123456789012345678",
         "123456199001011234",
         "110101199001011234",
+        "1234567878",
+        "8888888801",
     ] {
         assert_eq!(read(raw), (None, FieldState::Placeholder), "{raw}");
     }
