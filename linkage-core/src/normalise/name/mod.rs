@@ -73,6 +73,10 @@ fn in_characters(
     if letters.readable == 0 {
         return (None, FieldState::Invalid(Finding::Unreadable));
     }
+    if !letters.whole.chars().any(text::is_han) {
+        // A title or a word before a former name was all there was in Han characters.
+        return in_words(&letters.whole);
+    }
     if han::is_placeholder(&letters.whole) {
         return (None, FieldState::Placeholder);
     }

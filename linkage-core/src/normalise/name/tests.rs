@@ -170,6 +170,18 @@ fn hong_kong_and_wade_giles() {
     );
 }
 
+#[test]
+fn a_name_with_nothing_left_in_characters_is_words() {
+    for (raw, whole) in [
+        ("??쬧曽\u{FFFE}用名??", "쬧"),
+        ("?쬧쬧先生", "쬧쬧"),
+        ("wang先生", "wang"),
+    ] {
+        let (value, _) = parse(&text::clean(raw));
+        assert_eq!(value.unwrap().whole(), whole, "{raw}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_canonical_name_stays_as_it_is(
