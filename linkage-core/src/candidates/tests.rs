@@ -77,6 +77,7 @@ fn settings(all_pairs_max: u64, block_pairs_max: u64) -> CandidateSettings {
     CandidateSettings {
         all_pairs_max,
         block_pairs_max,
+        ..CandidateSettings::default()
     }
 }
 
