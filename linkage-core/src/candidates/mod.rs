@@ -190,4 +190,6 @@ fn find(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, side: Si
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

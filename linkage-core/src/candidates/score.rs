@@ -301,11 +301,31 @@ impl Gather {
 /// Copies the tokens of `rows`. Set bits are counted in the copy: their column would be one more
 /// place in memory to wait for.
 fn fetch(columns: &Columns<'_>, rows: &[u32], tokens: &mut Vec<u64>, ones: &mut Vec<u16>) {
+    let width = columns.width();
+    // Touching all rows in a loop that does nothing else keeps as many reads under way as the
+    // processor can; copying them one by one would wait for each.
+    let first = |row: &u32| columns.words[*row as usize * width];
+    std::hint::black_box(rows.iter().fold(0, |sum, row| sum ^ first(row)));
     tokens.clear();
-    ones.clear();
-    for row in rows {
-        tokens.extend_from_slice(columns.token(*row as usize));
+    tokens.resize(rows.len() * width, 0);
+    match width {
+        8 => copy::<8>(columns.words, rows, tokens),
+        16 => copy::<16>(columns.words, rows, tokens),
+        32 => copy::<32>(columns.words, rows, tokens),
+        _ => {
+            for (to, row) in tokens.chunks_exact_mut(width).zip(rows) {
+                to.copy_from_slice(columns.token(*row as usize));
+            }
+        }
     }
     let set = |token: &[u64]| token.iter().map(|word| word.count_ones()).sum::<u32>() as u16;
-    ones.extend(tokens.chunks_exact(columns.width().max(1)).map(set));
+    ones.clear();
+    ones.extend(tokens.chunks_exact(width).map(set));
+}
+
+fn copy<const W: usize>(words: &[u64], rows: &[u32], tokens: &mut [u64]) {
+    let (from, to) = (words.as_chunks::<W>().0, tokens.as_chunks_mut::<W>().0);
+    for (to, row) in to.iter_mut().zip(rows) {
+        *to = from[*row as usize];
+    }
 }

@@ -167,3 +167,21 @@ impl Survey {
 fn count(bars: &mut [f64], score: f64) {
     bars[((score * BARS as f64) as usize).min(BARS - 1)] += 1.0;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_rises_only_as_far_as_the_list_must_shrink() {
+        let mut survey = Survey {
+            bars: vec![1e5; BARS],
+            ..Survey::default()
+        };
+        // 500 bars hold what may be listed.
+        assert!((survey.floor(0.0) - 0.5).abs() < 0.002);
+        assert!((survey.floor(0.7) - 0.7).abs() < 1e-9);
+        survey.bars.fill(1.0);
+        assert!(survey.floor(0.0).abs() < 1e-9);
+    }
+}
