@@ -13,7 +13,7 @@ use crate::schema::{LinkColumn, LinkRole};
 
 /// Most pairs that one value of a link key may link: beyond eight records on either side it is a
 /// shared default (an agent's number, a clerk's filler), not an identity.
-const LINK_PAIRS_MAX: usize = 64;
+pub(super) const LINK_PAIRS_MAX: usize = 64;
 
 /// A pair that shares a link key of a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,19 +52,7 @@ impl Linked {
                 LinkRole::Identity => identities.extend(pairs),
             }
         }
-        let links = ordered(links, a.len()).concat();
-        let linked = |pair: u64| links.binary_search_by_key(&pair, |link| link.pair).is_ok();
-        let mut conflicts: Vec<(u32, u32)> = identities
-            .into_par_iter()
-            .flatten_iter()
-            .filter(|found: &LinkedPair| {
-                !linked(found.pair) && contradict(a, b, unpack(found.pair), found.rule)
-            })
-            .map(|found| unpack(found.pair))
-            .collect();
-        conflicts.par_sort_unstable();
-        conflicts.dedup();
-        Self { links, conflicts }
+        contradicting((a, b), links, identities)
     }
 
     /// Whether the pair is in identity conflict.
@@ -79,6 +67,27 @@ impl Linked {
             .get(below(pairs.start)..below(pairs.end))
             .unwrap_or(&[])
     }
+}
+
+/// The links in order, and which of the pairs that share an identity are in conflict.
+pub(super) fn contradicting(
+    (a, b): (&Columns<'_>, &Columns<'_>),
+    links: Vec<Vec<LinkedPair>>,
+    identities: Vec<Vec<LinkedPair>>,
+) -> Linked {
+    let links = ordered(links, a.len()).concat();
+    let linked = |pair: u64| links.binary_search_by_key(&pair, |link| link.pair).is_ok();
+    let mut conflicts: Vec<(u32, u32)> = identities
+        .into_par_iter()
+        .flatten_iter()
+        .filter(|found: &LinkedPair| {
+            !linked(found.pair) && contradict(a, b, unpack(found.pair), found.rule)
+        })
+        .map(|found| unpack(found.pair))
+        .collect();
+    conflicts.par_sort_unstable();
+    conflicts.dedup();
+    Linked { links, conflicts }
 }
 
 /// The pairs that share a key in column `at`.

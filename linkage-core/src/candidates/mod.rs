@@ -5,6 +5,7 @@
 //! alike at drawn positions. Either way each pair comes once, with its agreement and the first
 //! link-key rule that it shares.
 
+mod change;
 mod exhaustive;
 mod hits;
 mod join;
@@ -18,10 +19,13 @@ mod score;
 mod split;
 mod survey;
 mod tune;
+mod update;
 
 use serde::Serialize;
 
+pub use change::Change;
 pub use plan::{Costs, Estimate, Plan, RuleEstimate};
+pub use update::FullSearch;
 
 use self::plan::Choice;
 use self::split::Cut;
@@ -174,6 +178,41 @@ pub fn within(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
 /// What [`across`] will do and cost, and what its alternatives would.
 pub fn plan(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, costs: &Costs) -> Plan {
     plan::plan((a, b, Side::Across), settings, costs)
+}
+
+/// What [`across`] finds in `new`, from what it found in `old`: bit for bit the same, at the cost of
+/// the records that have changed. See [`FullSearch`] for when that cannot be.
+///
+/// # Errors
+/// [`FullSearch`] where only [`across`] itself is sure to find the same.
+pub fn across_updated(
+    old: (&Columns<'_>, &Columns<'_>, &Candidates),
+    new: (&Columns<'_>, &Columns<'_>),
+    changes: (&Change, &Change),
+    settings: &CandidateSettings,
+) -> Result<Candidates, FullSearch> {
+    let before = update::Before {
+        sides: (old.0, old.1, Side::Across),
+        found: old.2,
+    };
+    update::updated(before, (new.0, new.1, Side::Across), changes, settings)
+}
+
+/// What [`within`] finds in `new`, from what it found in `old`, in the way of [`across_updated`].
+///
+/// # Errors
+/// [`FullSearch`] where only [`within`] itself is sure to find the same.
+pub fn within_updated(
+    old: (&Columns<'_>, &Candidates),
+    new: &Columns<'_>,
+    change: &Change,
+    settings: &CandidateSettings,
+) -> Result<Candidates, FullSearch> {
+    let before = update::Before {
+        sides: (old.0, old.0, Side::Within),
+        found: old.1,
+    };
+    update::updated(before, (new, new, Side::Within), (change, change), settings)
 }
 
 fn find(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, side: Side) -> Candidates {
