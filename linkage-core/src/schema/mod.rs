@@ -14,7 +14,7 @@ mod token;
 pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
 pub use field::{Calendar, Feature, FeatureKind, Field, Kind};
 pub use key::{BlockKey, LinkColumn, LinkKey, LinkRole, Part, Take};
-pub use model::{Attribute, CandidateSettings, Entity, Schema, UnknownEntity};
+pub use model::{Attribute, CandidateSettings, Entity, Lsh, Schema, UnknownEntity};
 pub use token::{Agreement, Diffusion, Filter, Profile, Segment, Suite, TokenSettings};
 
 use crate::record::Components;
