@@ -177,7 +177,7 @@ fn a_name_with_nothing_left_in_characters_is_words() {
         ("?쬧쬧先生", "쬧쬧"),
         ("wang先生", "wang"),
     ] {
-        let (value, _) = parse(&text::clean(raw));
+        let (value, _) = parse(&text::clean(raw), Components::ALL);
         assert_eq!(value.unwrap().whole(), whole, "{raw}");
     }
 }
