@@ -3,13 +3,9 @@
 use rayon::prelude::*;
 
 use super::keyed::{collect, join, unpack};
-use super::{Prefilter, ScoredPair, Side};
+use super::{LINK_PAIRS_MAX, Prefilter, ScoredPair, Side};
 use crate::encode::Columns;
 use crate::schema::LinkRole;
-
-/// Most pairs that one value of a link key may link: beyond eight records on either side it is a
-/// shared default (an agent's number, a clerk's filler), not an identity.
-const LINK_PAIRS_MAX: u64 = 64;
 
 /// What the link keys say about the pairs of two batches.
 pub(super) struct Linked {

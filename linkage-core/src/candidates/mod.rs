@@ -65,6 +65,10 @@ pub struct Candidates {
     pub identity_conflicts: Vec<(u32, u32)>,
 }
 
+/// Most pairs that one value of a link key may link: beyond eight records on either side it is a
+/// shared default (an agent's number, a clerk's filler), not an identity.
+pub const LINK_PAIRS_MAX: u64 = 64;
+
 /// What is compared with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
