@@ -1,8 +1,5 @@
 //! Data for tests: batches whose keys collide, the same for the same seed.
 
-use std::fs;
-use std::path::Path;
-
 use linkage_core::encode::batch::{BatchWriter, Header, Row};
 use linkage_core::keys::KeyId;
 use linkage_core::schema::{Agreement, LinkColumn, LinkRole, Profile, Suite};
@@ -92,11 +89,4 @@ pub fn batch(shape: Shape) -> Vec<u8> {
         writer.push(&row).unwrap();
     }
     writer.finish().unwrap().0
-}
-
-/// A store of the batch at `path`.
-pub fn store(shape: Shape, path: &Path) -> crate::store::TokenStore {
-    crate::store::import(batch(shape).as_slice(), path).unwrap();
-    assert!(fs::metadata(path).unwrap().len() > 0);
-    crate::store::TokenStore::open(path, crate::store::Verify::Ones).unwrap()
 }

@@ -92,23 +92,23 @@ fn rates(rows: u32, bits: u32) -> Outcome<Value> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let mut best = [f64::MAX; 4];
     for _ in 0..5 {
-        let mut measured = [0.0; 4];
-        let before = cpu_seconds()?;
+        let started = cpu_seconds()?;
         import(batch.as_slice(), &path)?;
-        measured[0] = cpu_seconds()? - before;
-        for (at, verify) in (1..).zip([Verify::Head, Verify::Checksums, Verify::Ones]) {
+        let imported = cpu_seconds()?;
+        let opened = |verify| -> Outcome<f64> {
             let before = cpu_seconds()?;
             let store = pool.install(|| TokenStore::open(&path, verify))?;
             // With the columns in use: each cache line is touched once.
-            let sum = store
-                .columns()
-                .words
-                .iter()
-                .step_by(8)
-                .fold(0, |sum, word| sum ^ word);
-            std::hint::black_box(sum);
-            measured[at] = cpu_seconds()? - before;
-        }
+            let words = store.columns().words.iter().step_by(8);
+            std::hint::black_box(words.fold(0, |sum, word| sum ^ word));
+            Ok(cpu_seconds()? - before)
+        };
+        let measured = [
+            imported - started,
+            opened(Verify::Head)?,
+            opened(Verify::Checksums)?,
+            opened(Verify::Ones)?,
+        ];
         for (best, measured) in best.iter_mut().zip(measured) {
             *best = best.min(measured);
         }

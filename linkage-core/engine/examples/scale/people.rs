@@ -84,7 +84,9 @@ impl Person {
     /// As one register has it; `rate` 2 for the full rates of error, 1 for half.
     fn noted(mut self, random: &mut Random, rate: u64) -> Self {
         if random.chance(40 * rate) {
-            self.given[random.below(2) as usize % 2] = random.skewed(400);
+            let [first, second] = &mut self.given;
+            let one = if random.chance(500) { first } else { second };
+            *one = random.skewed(400);
         }
         if random.below(2000) < 5 * rate {
             self.surname = random.skewed(400);

@@ -217,22 +217,13 @@ impl RunFolder {
 
     /// Removes the passes, which finished cells do not need.
     pub fn remove_passes(&self) -> Result<(), Error> {
-        self.remove_files(|name| name.starts_with(PASS))
+        remove_files(&self.folder, |name| name.starts_with(PASS))
     }
 
     /// Removes everything that the search has put in the folder, and the folder if it is then
     /// empty.
     pub fn remove(self) -> Result<(), Error> {
-        // Without its manifest no other file counts.
-        let manifest = self.folder.join(MANIFEST);
-        fs::remove_file(&manifest).map_err(Error::io(&manifest))?;
-        self.remove_files(|name| is_piece(name) || name == LOCK)?;
-        match fs::remove_dir(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
-                Err(Error::io(&self.folder)(error))
-            }
-            _ => Ok(()),
-        }
+        remove(&self.folder)
     }
 
     /// Removes pieces that the manifest does not name.
@@ -243,18 +234,9 @@ impl RunFolder {
             .map(|pass| self.pass(pass.number))
             .chain(cells.map(|cell| self.cell(cell.a, cell.b)))
             .collect();
-        self.remove_files(|name| is_piece(name) && !named.contains(&self.folder.join(name)))
-    }
-
-    fn remove_files(&self, which: impl Fn(&str) -> bool) -> Result<(), Error> {
-        let io = || Error::io(&self.folder);
-        for entry in fs::read_dir(&self.folder).map_err(io())? {
-            let entry = entry.map_err(io())?;
-            if entry.file_name().to_str().is_some_and(&which) {
-                fs::remove_file(entry.path()).map_err(Error::io(&entry.path()))?;
-            }
-        }
-        Ok(())
+        remove_files(&self.folder, |name| {
+            is_piece(name) && !named.contains(&self.folder.join(name))
+        })
     }
 
     fn write(&self) -> Result<(), Error> {
@@ -271,6 +253,39 @@ impl RunFolder {
         };
         write().map_err(Error::io(&path))
     }
+}
+
+/// Removes what a finished search has left in its folder; nothing if there is no such folder.
+pub(crate) fn clear(folder: &Path) -> Result<(), Error> {
+    if folder.join(MANIFEST).exists() {
+        let _lock = lock(folder)?;
+        remove(folder)?;
+    }
+    Ok(())
+}
+
+/// Removes all files of a search; the caller holds the lock.
+fn remove(folder: &Path) -> Result<(), Error> {
+    // Without its manifest no other file counts.
+    let manifest = folder.join(MANIFEST);
+    fs::remove_file(&manifest).map_err(Error::io(&manifest))?;
+    remove_files(folder, |name| is_piece(name) || name == LOCK)?;
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(Error::io(folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove_files(folder: &Path, which: impl Fn(&str) -> bool) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if entry.file_name().to_str().is_some_and(&which) {
+            fs::remove_file(entry.path()).map_err(Error::io(&entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_piece(name: &str) -> bool {

@@ -78,13 +78,10 @@ pub fn across(
     folder: &Path,
     progress: &Progress<'_>,
 ) -> Result<Candidates, Error> {
-    a.header().comparable(b.header())?;
-    let pairs = a.header().rows.saturating_mul(b.header().rows);
-    if pairs <= settings.all_pairs_max {
-        return Ok(candidates::across(&a.columns(), &b.columns(), settings));
-    }
     let search = Search::new(a, Some(b), settings, *limits, folder);
-    finish(search.run(progress)?)
+    let (candidates, found) = search.candidates(settings, progress)?;
+    found.map_or(Ok(()), Found::remove)?;
+    Ok(candidates)
 }
 
 /// What [`candidates::within`] finds, within limits; see [`across`].
@@ -98,17 +95,9 @@ pub fn within(
     folder: &Path,
     progress: &Progress<'_>,
 ) -> Result<Candidates, Error> {
-    let pairs = a.header().rows.saturating_mul(a.header().rows);
-    if pairs <= settings.all_pairs_max {
-        return Ok(candidates::within(&a.columns(), settings));
-    }
     let search = Search::new(a, None, settings, *limits, folder);
-    finish(search.run(progress)?)
-}
-
-fn finish(found: Found) -> Result<Candidates, Error> {
-    let candidates = found.candidates()?;
-    found.remove()?;
+    let (candidates, found) = search.candidates(settings, progress)?;
+    found.map_or(Ok(()), Found::remove)?;
     Ok(candidates)
 }
 
@@ -170,6 +159,27 @@ impl<'a> Search<'a> {
             .build()
             .map_err(Error::Threads)?;
         pool.install(|| self.run_here(progress))
+    }
+
+    /// What [`candidates`] finds with these settings, and the search on disk if there was one.
+    fn candidates(
+        &self,
+        settings: &CandidateSettings,
+        progress: &Progress<'_>,
+    ) -> Result<(Candidates, Option<Found>), Error> {
+        let other = self.b.unwrap_or(self.a);
+        self.a.header().comparable(other.header())?;
+        let pairs = self.a.header().rows.saturating_mul(other.header().rows);
+        if pairs > settings.all_pairs_max {
+            let found = self.run(progress)?;
+            return Ok((found.candidates()?, Some(found)));
+        }
+        let a = self.a.columns();
+        let candidates = match self.b {
+            Some(b) => candidates::across(&a, &b.columns(), settings),
+            None => candidates::within(&a, settings),
+        };
+        Ok((candidates, None))
     }
 
     fn direction(&self) -> Direction {

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::sample::{self, Shape};
+use crate::sample::Shape;
 use crate::spill::plan::Stripes;
+use crate::store;
 
 /// Two stores and a folder for runs.
 struct Setting {
@@ -26,7 +27,7 @@ impl Setting {
                 values,
                 seed,
             };
-            sample::store(shape, &folder.path().join(name))
+            store::tests::store(shape, &folder.path().join(name))
         };
         Self {
             a: store(rows.0, 1, "a"),
@@ -303,6 +304,37 @@ fn too_little_memory_is_refused_with_what_is_needed() {
         ..limits
     };
     assert!(Search { limits, ..search }.run(&|_, _| ()).is_ok());
+}
+
+#[test]
+fn a_run_with_the_finder_is_the_run_in_memory() {
+    let Setting { folder, a, b } = Setting::new((3_000, 2_500), 900, 256);
+    let stores = [a, b];
+    let columns: Vec<_> = stores.iter().map(TokenStore::columns).collect();
+    let settings = settings(0, 500);
+    let expected = linkage_core::run::link(&columns, &settings, &|_, _| ()).unwrap();
+    let limits = Limits {
+        memory_bytes: 64 << 20,
+        threads: 2,
+    };
+    let work = folder.path().join("work");
+    for _ in 0..2 {
+        let finder = Finder::new(&stores, &settings, limits, &work);
+        let found = linkage_core::run::link_with(&columns, &finder, &|_, _| ()).unwrap();
+        assert_eq!(found.assigned, expected.assigned);
+        assert_eq!(found.links.len(), expected.links.len());
+        let numbers = |outcome: &linkage_core::run::Outcome| -> Vec<Vec<u32>> {
+            outcome.clusters.owners().map(<[u32]>::to_vec).collect()
+        };
+        assert_eq!(numbers(&found), numbers(&expected));
+        assert_eq!(fs::read_dir(&work).unwrap().count(), 3);
+        // The second run finds everything finished.
+        drop(finder);
+    }
+    let finder = Finder::new(&stores, &settings, limits, &work);
+    linkage_core::run::link_with(&columns, &finder, &|_, _| ()).unwrap();
+    finder.remove().unwrap();
+    assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
 }
 
 proptest! {

@@ -1,14 +1,14 @@
 //! A batch, as it comes from a file or a stream, to a token store.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use linkage_core::encode::batch::{Batch, BatchReader};
+use linkage_core::encode::batch::{Batch, BatchReader, DIGEST_BYTES};
 
 use super::head::{Head, Kind, Place};
-use super::{HeadError, StoreError};
+use super::{HeadError, StoreError, TokenStore, Verify};
 use crate::durable::NewFile;
 
 /// Reads a batch to its end, checks it, and puts a token store of its records at `path`. Holds one
@@ -45,6 +45,31 @@ pub fn import(input: impl Read, path: &Path) -> Result<(), StoreError> {
     // Without rows no column is written; the file has its full length all the same.
     new.file.set_len(head.file_bytes()).map_err(&io)?;
     new.place().map_err(&io)
+}
+
+/// The store at `path` of the batch in the file `tokens`, made unless it is there already. A store
+/// is taken to be of this batch if it states the digest that the file ends with.
+///
+/// # Errors
+/// As [`import`] and [`TokenStore::open`]; [`StoreError::Io`] for `tokens`, too.
+pub fn import_once(tokens: &Path, path: &Path) -> Result<TokenStore, StoreError> {
+    let io = StoreError::io(tokens);
+    let mut file = File::open(tokens).map_err(&io)?;
+    let length = file.metadata().map_err(&io)?.len();
+    let mut digest = [0; DIGEST_BYTES];
+    if let Some(at) = length.checked_sub(DIGEST_BYTES as u64) {
+        file.read_exact_at(&mut digest, at).map_err(&io)?;
+    }
+    let there = match TokenStore::open(path, Verify::Checksums) {
+        Ok(store) => Some(store).filter(|store| *store.digest() == digest),
+        // A damaged or missing store is made from the batch again, which says what is wrong.
+        Err(_) => None,
+    };
+    if let Some(store) = there {
+        return Ok(store);
+    }
+    import(BufReader::new(&mut file), path)?;
+    TokenStore::open(path, Verify::Head)
 }
 
 /// Writes one row group's columns to their places.

@@ -35,7 +35,7 @@ use memmap2::Mmap;
 use rayon::prelude::*;
 
 pub use error::{HeadError, StoreError};
-pub use import::import;
+pub use import::{import, import_once};
 
 pub(crate) use head::Kind;
 use head::{CHUNK_ROWS, Head, PREFIX_BYTES, Place};
@@ -256,4 +256,4 @@ fn read_head(file: &File, path: &Path) -> Result<Head, StoreError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,6 +17,12 @@ fn shape(rows: u32, token_bits: u32) -> Shape {
     }
 }
 
+/// A store of a batch, at `path`.
+pub(crate) fn store(shape: Shape, path: &Path) -> TokenStore {
+    import(sample::batch(shape).as_slice(), path).unwrap();
+    TokenStore::open(path, Verify::Ones).unwrap()
+}
+
 /// The bytes of a store.
 fn bytes(shape: Shape) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +61,7 @@ fn a_store_has_the_columns_of_its_batch() {
         let batch = Batch::decode(&encoded).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let store = sample::store(shape, &path);
+        let store = store(shape, &path);
         let (expected, found) = (batch.columns(), store.columns());
         assert_eq!(expected.header, found.header);
         assert_eq!(expected.words, found.words);
@@ -88,6 +94,27 @@ fn a_damaged_batch_leaves_no_store() {
 }
 
 #[test]
+fn a_batch_is_imported_once_and_again_when_it_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tokens, path) = (folder.path().join("t"), folder.path().join("s"));
+    let modified = || fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&tokens, sample::batch(shape(100, 64))).unwrap();
+    assert_eq!(import_once(&tokens, &path).unwrap().len(), 100);
+    let first = modified();
+    assert_eq!(import_once(&tokens, &path).unwrap().len(), 100);
+    assert_eq!(modified(), first);
+    fs::write(&tokens, sample::batch(shape(90, 64))).unwrap();
+    assert_eq!(import_once(&tokens, &path).unwrap().len(), 90);
+    fs::write(&path, "damaged").unwrap();
+    assert_eq!(import_once(&tokens, &path).unwrap().len(), 90);
+    fs::write(&tokens, "no batch").unwrap();
+    assert!(matches!(
+        import_once(&tokens, &path),
+        Err(StoreError::Batch { .. })
+    ));
+}
+
+#[test]
 fn refusals_name_what_is_wrong() {
     let whole = bytes(shape(100, 64));
     assert_eq!(refusal(b"short"), HeadError::Magic);
@@ -113,7 +140,7 @@ fn refusals_name_what_is_wrong() {
 fn wrong_numbers_of_set_bits_are_found_behind_right_checksums() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
-    let store = sample::store(shape(10, 72), &path);
+    let store = store(shape(10, 72), &path);
     let mut head = store.head.clone();
     let mut whole = fs::read(&path).unwrap();
     let place = head.places[1];
