@@ -7,13 +7,9 @@ use rayon::prelude::*;
 use super::join::Deal;
 use super::keyed::{Sides, join, larger};
 use super::order::{Pair, ordered, pack, unpack};
-use super::{Prefilter, Side};
+use super::{LINK_PAIRS_MAX, Prefilter, Side};
 use crate::encode::Columns;
 use crate::schema::{LinkColumn, LinkRole};
-
-/// Most pairs that one value of a link key may link: beyond eight records on either side it is a
-/// shared default (an agent's number, a clerk's filler), not an identity.
-pub(super) const LINK_PAIRS_MAX: usize = 64;
 
 /// A pair that shares a link key of a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,7 +96,7 @@ fn column_pairs(
     let key = |columns: &Columns<'_>, row: usize| columns.link_key(row, at);
     let join = join((a, b, side), Deal::whole(larger(a, b)), prefilter, key);
     join.runs(Vec::new, |pairs, rows_a, rows_b| {
-        if rows_a.len().saturating_mul(rows_b.len()) > LINK_PAIRS_MAX {
+        if rows_a.len() as u64 * rows_b.len() as u64 > LINK_PAIRS_MAX {
             return;
         }
         for row_a in rows_a {

@@ -21,14 +21,14 @@ mod survey;
 mod tune;
 mod update;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use change::Change;
 pub use plan::{Costs, Estimate, Plan, RuleEstimate};
+pub use split::{Cut, Splitter};
 pub use update::FullSearch;
 
 use self::plan::Choice;
-use self::split::Cut;
 use crate::encode::Columns;
 use crate::schema::CandidateSettings;
 
@@ -63,7 +63,8 @@ pub enum Method {
 }
 
 /// What one rule of block keys proposed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RuleCount {
     /// Pairs proposed: those that share the rule's key, less those left out.
     pub pairs: u64,
@@ -79,7 +80,8 @@ pub struct RuleCount {
 }
 
 impl RuleCount {
-    fn add(&mut self, other: &Self) {
+    /// Adds what another part of the rule's blocks proposed.
+    pub fn add(&mut self, other: &Self) {
         self.pairs += other.pairs;
         self.blocks_split += other.blocks_split;
         self.pairs_split += other.pairs_split;
@@ -87,7 +89,8 @@ impl RuleCount {
         self.pairs_left_out += other.pairs_left_out;
     }
 
-    fn cut(&mut self, cut: Cut) {
+    /// Adds a block that was cut.
+    pub fn cut(&mut self, cut: Cut) {
         self.add(&Self {
             pairs: cut.proposed,
             blocks_split: 1,
@@ -133,6 +136,10 @@ pub struct Candidates {
     pub identity_conflicts: Vec<(u32, u32)>,
 }
 
+/// Most pairs that one value of a link key may link: beyond eight records on either side it is a
+/// shared default (an agent's number, a clerk's filler), not an identity.
+pub const LINK_PAIRS_MAX: u64 = 64;
+
 /// What is compared with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -173,6 +180,25 @@ pub fn across_by_keys(
 /// Candidate pairs among one owner's own records, found in the same way as [`across`].
 pub fn within(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     find(batch, batch, settings, Side::Within)
+}
+
+/// The lowest agreement of the pairs that [`across`], or without `b` [`within`], lists: such that
+/// the list fits the memory.
+pub fn floor(a: &Columns<'_>, b: Option<&Columns<'_>>, settings: &CandidateSettings) -> f64 {
+    let sides = match b {
+        Some(b) => (a, b, Side::Across),
+        None => (a, a, Side::Within),
+    };
+    survey::Survey::new(sides, settings, None).floor(settings.agreement_min())
+}
+
+/// How [`across`], or without `b` [`within`], finds its pairs.
+pub fn method(a: &Columns<'_>, b: Option<&Columns<'_>>, settings: &CandidateSettings) -> Method {
+    let sides = match b {
+        Some(b) => (a, b, Side::Across),
+        None => (a, a, Side::Within),
+    };
+    Choice::new(sides, settings).method
 }
 
 /// What [`across`] will do and cost, and what its alternatives would.

@@ -11,7 +11,9 @@
 )]
 
 use super::Side;
+use super::lsh::Draws;
 use crate::encode::Columns;
+use crate::schema::CandidateSettings;
 
 /// Draws of token bits for one block. Records of one person differ in 10 to 15 % of the balanced
 /// positions; after the 4 to 8 bits that make a block 16 to 256 times smaller, half of them are
@@ -46,19 +48,23 @@ impl SubKey {
     }
 }
 
-/// Cuts over-large blocks.
-pub(super) struct Splitter<'a> {
+/// Rows of either side from which a block is left out uncut: a key that a million records share is
+/// a default and says nothing, and finding out may take all memory.
+const ROWS_MAX: usize = 1 << 20;
+
+/// Cuts blocks that propose too many pairs.
+pub struct Splitter<'a> {
     a: Columns<'a>,
     b: Columns<'a>,
     side: Side,
     /// Most pairs of a block.
-    pub pairs_max: u64,
+    pairs_max: u64,
     draws: Vec<Vec<SubKey>>,
 }
 
 /// What became of one over-large block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Cut {
+pub struct Cut {
     /// Pairs proposed, each counted once.
     pub proposed: u64,
     /// Pairs not proposed.
@@ -66,9 +72,32 @@ pub(super) struct Cut {
 }
 
 impl<'a> Splitter<'a> {
+    /// Most entries of a block that are needed of either side: a block with more is left out
+    /// whatever the rows beyond these are.
+    pub const ROWS_MAX: usize = ROWS_MAX;
+
+    /// For the blocks of block-key rule `rule` that are found elsewhere; without `b`, of one
+    /// owner's records among themselves.
+    pub fn new(
+        a: &Columns<'a>,
+        b: Option<&Columns<'a>>,
+        settings: &CandidateSettings,
+        rule: usize,
+    ) -> Self {
+        let side = if b.is_some() {
+            Side::Across
+        } else {
+            Side::Within
+        };
+        let b = b.unwrap_or(a);
+        let draws = Draws::new(a, b);
+        let positions = draws.as_ref().map_or(&[][..], Draws::orders);
+        Self::by_keys((a, b, side), settings.block_pairs_max, rule, positions)
+    }
+
     /// For the blocks of block-key rule `rule`: by the other rules' keys, in turn, and by draws
     /// from `positions` where tokens may be dealt by bits.
-    pub fn by_keys(
+    pub(super) fn by_keys(
         (a, b, side): (&Columns<'a>, &Columns<'a>, Side),
         pairs_max: u64,
         rule: usize,
@@ -94,7 +123,7 @@ impl<'a> Splitter<'a> {
     }
 
     /// For the runs of one table of token bits: by the further positions of its draw.
-    pub fn by_bits(
+    pub(super) fn by_bits(
         (a, b, side): (&Columns<'a>, &Columns<'a>, Side),
         pairs_max: u64,
         further: &[u32],
@@ -106,6 +135,11 @@ impl<'a> Splitter<'a> {
             pairs_max,
             draws: vec![steps(further)],
         }
+    }
+
+    /// Most pairs of a block that is not cut.
+    pub fn pairs_max(&self) -> u64 {
+        self.pairs_max
     }
 
     /// Whether the block is to be cut.
@@ -130,6 +164,13 @@ impl<'a> Splitter<'a> {
         rows_b: &[u32],
         on_part: &mut impl FnMut(&[u32], &[u32]),
     ) -> Cut {
+        if rows_a.len().max(rows_b.len()) > ROWS_MAX {
+            let left_out = self.pairs(rows_a, rows_b);
+            return Cut {
+                proposed: 0,
+                left_out,
+            };
+        }
         let mut before: Vec<[Vec<u32>; 2]> = Vec::new();
         let mut proposed = 0;
         for draw in &self.draws {

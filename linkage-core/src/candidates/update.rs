@@ -13,12 +13,12 @@ use super::change::Change;
 use super::hits::{Hit, Hits};
 use super::join::{Deal, Join, Key};
 use super::keyed::{Sides, join, larger};
-use super::linked::{LINK_PAIRS_MAX, Linked, LinkedPair, contradicting};
+use super::linked::{Linked, LinkedPair, contradicting};
 use super::order::pack;
 use super::plan::Choice;
 use super::score::{Gather, Scorer};
 use super::survey::Survey;
-use super::{Candidates, Method, Prefilter, RuleCount, ScoredPair, Side};
+use super::{Candidates, LINK_PAIRS_MAX, Method, Prefilter, RuleCount, ScoredPair, Side};
 use crate::encode::Columns;
 use crate::schema::{CandidateSettings, LinkRole};
 
@@ -266,7 +266,7 @@ fn links((a, b, side): Sides<'_, '_>, marks: Marks<'_>) -> Result<Linked, FullSe
         let join = affected((a, b, side), marks, key);
         let start = || (Vec::new(), false);
         let found = join.runs(start, |(pairs, over), rows_a, rows_b| {
-            *over |= rows_a.len().saturating_mul(rows_b.len()) > LINK_PAIRS_MAX;
+            *over |= rows_a.len() as u64 * rows_b.len() as u64 > LINK_PAIRS_MAX;
             if *over {
                 return;
             }
