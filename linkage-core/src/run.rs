@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::candidates::{self, Method, RuleCount, ScoredPair};
+use crate::candidates::{self, Candidates, Method, RuleCount, ScoredPair};
+use crate::decide::fellegi_sunter::{self, Report, Scored, Unfit};
 use crate::decide::{Apart, Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
 use crate::encode::{BatchError, Columns};
-use crate::schema::CandidateSettings;
+use crate::schema::{CandidateSettings, Profile};
 
 /// Bars of a score histogram.
 const HISTOGRAM_BARS: usize = 50;
@@ -37,6 +38,20 @@ pub struct PairReport {
     pub histogram: Histogram,
     /// The threshold and the estimated quality.
     pub calibration: Calibration,
+    /// Under the `fields` profile, what each filter's agreement weighs; scores and threshold are
+    /// then probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
+}
+
+/// What a run found out about the weights of filters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// The estimated model.
+    Estimated(Report),
+    /// Why there is none; scores are then weighted means of the filters' agreement.
+    Unfit(Unfit),
 }
 
 /// Counts of scores in bars of equal width.
@@ -89,34 +104,47 @@ pub fn link(
         done += 1;
         progress(done, total);
     };
+    let fields = |batch: &Columns<'_>| batch.header.profile == Profile::Fields;
     let mut strangers = Vec::with_capacity(owners);
     for batch in batches {
-        let mut within = candidates::within(batch, settings);
-        // What the estimate looks at are the few most similar strangers, not the bulk.
-        within.pairs.retain(|pair| pair.link_rule.is_none());
-        within.pairs.shrink_to_fit();
-        strangers.push(within);
+        // Posterior probabilities need no strangers beside.
+        strangers.push((!fields(batch)).then(|| self::strangers(batch, settings)));
         step();
     }
     let (mut pairs, mut assigned, mut links) = (Vec::new(), Vec::new(), Vec::new());
     let mut apart = Vec::new();
     for (owner_a, a) in batches.iter().enumerate() {
         for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
-            let found = candidates::across(a, b, settings);
-            let chosen = one_to_one(&found.pairs, a.len(), b.len());
-            let side = |owner: usize| strangers.get(owner);
-            let floors = [side(owner_a), side(owner_b)]
-                .into_iter()
-                .flatten()
-                .map(|s| s.floor);
-            let calibration = calibrate(&Evidence {
-                assigned: &chosen,
-                strangers_a: side(owner_a).map_or(&[], |s| &s.pairs),
-                strangers_b: side(owner_b).map_or(&[], |s| &s.pairs),
-                rows_a: a.len(),
-                rows_b: b.len(),
-                floor: floors.fold(found.floor, f64::max),
-            });
+            let mut found = candidates::across(a, b, settings);
+            let weighed = fields(a).then(|| weigh(a, b, &mut found, settings));
+            let (chosen, calibration, weights) = match weighed {
+                Some(Ok(Scored {
+                    assigned,
+                    calibration,
+                    report,
+                })) => (assigned, calibration, Some(Weights::Estimated(report))),
+                other => {
+                    for (owner, batch) in [(owner_a, a), (owner_b, b)] {
+                        if let Some(none @ None) = strangers.get_mut(owner) {
+                            *none = Some(self::strangers(batch, settings));
+                        }
+                    }
+                    let side = |owner: usize| strangers.get(owner).and_then(Option::as_ref);
+                    let pairs = |owner| side(owner).map_or(&[][..], |known| &known.pairs);
+                    let floor = |owner| side(owner).map_or(0.0, |known| known.floor);
+                    let chosen = one_to_one(&found.pairs, a.len(), b.len());
+                    let calibration = calibrate(&Evidence {
+                        assigned: &chosen,
+                        strangers_a: pairs(owner_a),
+                        strangers_b: pairs(owner_b),
+                        rows_a: a.len(),
+                        rows_b: b.len(),
+                        floor: found.floor.max(floor(owner_a)).max(floor(owner_b)),
+                    });
+                    let unfit = other.and_then(Result::err).map(Weights::Unfit);
+                    (chosen, calibration, unfit)
+                }
+            };
             let threshold = calibration.threshold;
             apart.extend(found.identity_conflicts.iter().map(|(a, b)| Apart {
                 owner_a,
@@ -144,7 +172,7 @@ pub fn link(
                 (a, b),
                 &found,
                 &chosen,
-                calibration,
+                (calibration, weights),
             ));
             assigned.push(chosen);
             step();
@@ -165,7 +193,7 @@ fn report(
     (a, b): (&Columns<'_>, &Columns<'_>),
     found: &candidates::Candidates,
     chosen: &[ScoredPair],
-    calibration: Calibration,
+    (calibration, weights): (Calibration, Option<Weights>),
 ) -> PairReport {
     let keyed = chosen
         .iter()
@@ -186,7 +214,41 @@ fn report(
         links: chosen.iter().filter(linked).count() as u64,
         histogram: histogram(chosen, &calibration),
         calibration,
+        weights,
     }
+}
+
+/// The most similar strangers among one owner's records.
+fn strangers(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
+    let mut within = candidates::within(batch, settings);
+    // What the estimate looks at are the few most similar strangers, not the bulk.
+    within.pairs.retain(|pair| pair.link_rule.is_none());
+    within.pairs.shrink_to_fit();
+    within
+}
+
+/// Makes the scores of candidates of the `fields` profile posterior probabilities, after adding
+/// each record's nearest to them.
+fn weigh(
+    a: &Columns<'_>,
+    b: &Columns<'_>,
+    found: &mut Candidates,
+    settings: &CandidateSettings,
+) -> Result<Scored, Unfit> {
+    let added = fellegi_sunter::add_neighbours(
+        (a, b),
+        &mut found.pairs,
+        &found.identity_conflicts,
+        settings.neighbours.into(),
+    );
+    if found.method == Method::Keys {
+        found.compared += added;
+    }
+    fellegi_sunter::score(
+        (a, b),
+        &mut found.pairs,
+        fellegi_sunter::Settings::default(),
+    )
 }
 
 fn histogram(chosen: &[ScoredPair], calibration: &Calibration) -> Histogram {

@@ -75,6 +75,7 @@ fn batch(rows: &[(u8, u8, u8)]) -> Batch {
 
 fn settings(all_pairs_max: u64, block_pairs_max: u64) -> CandidateSettings {
     CandidateSettings {
+        neighbours: 0,
         all_pairs_max,
         block_pairs_max,
     }

@@ -95,6 +95,10 @@ pub struct CandidateSettings {
     /// Largest number of pairs that one value of a block key may propose; a larger block is left
     /// out and reported.
     pub block_pairs_max: u64,
+    /// Under the `fields` profile: number of a record's nearest records of the other owner, by Dice's
+    /// coefficient of the whole tokens, that are compared beside those that share a key; 0 for
+    /// none, at most 50.
+    pub neighbours: u8,
 }
 
 impl Default for CandidateSettings {
@@ -102,6 +106,7 @@ impl Default for CandidateSettings {
         Self {
             all_pairs_max: 50_000_000,
             block_pairs_max: 250_000,
+            neighbours: 5,
         }
     }
 }

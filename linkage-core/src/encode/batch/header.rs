@@ -7,7 +7,7 @@ use crate::keys::KeyId;
 use crate::schema::{Agreement, LinkColumn, LinkRole, Profile, Schema, Segment, Suite};
 
 const MAGIC: &[u8; 8] = b"LKBATCH\n";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Bytes of magic, version and length: what tells how many bytes the header has.
 pub(super) const PREFIX_BYTES: usize = 8 + 2 + 4;
@@ -114,6 +114,9 @@ impl Header {
         for segment in &self.segments {
             out.extend_from_slice(&segment.bits.to_le_bytes());
             out.extend_from_slice(&segment.weight.to_le_bytes());
+            // 0 stands for no partner: a schema has at most 32 filters.
+            let partner = segment.swaps_with.map_or(0, |at| at.saturating_add(1));
+            out.extend_from_slice(&[segment.frequency.into(), partner]);
         }
         let length = u32::try_from(out.len()).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(place) = out.get_mut(PREFIX_BYTES - 4..PREFIX_BYTES) {
@@ -193,6 +196,20 @@ impl Header {
         let whole = self.segments.is_empty() && !fields;
         if !whole && total != u64::from(self.token_bits) {
             return refuse("its filters do not add up to the token");
+        }
+        let classes = self.segments.iter().filter(|s| s.frequency).count();
+        if classes != usize::from(self.classes) {
+            return refuse("its frequency classes are not those of its filters");
+        }
+        for (at, segment) in self.segments.iter().enumerate() {
+            let partner = |with: u8| self.segments.get(usize::from(with));
+            let mutual = |other: &Segment| {
+                other.bits == segment.bits && other.swaps_with.map(usize::from) == Some(at)
+            };
+            let fits = |with: u8| usize::from(with) != at && partner(with).is_some_and(mutual);
+            if !segment.swaps_with.is_none_or(fits) {
+                return refuse("its filters swap with others than those that swap with them");
+            }
         }
         let mut before: Option<LinkColumn> = None;
         for column in &self.link_columns {
@@ -291,7 +308,18 @@ fn segment(rest: &mut Cut<'_>) -> Result<Segment, BatchError> {
             "a filter has no whole bytes or no weight",
         ));
     }
-    Ok(Segment { bits, weight })
+    let [frequency, partner] = rest.bytes()?;
+    if frequency > 1 {
+        return Err(BatchError::Header(
+            "a filter has an unknown sort of frequency classes",
+        ));
+    }
+    Ok(Segment {
+        bits,
+        weight,
+        frequency: frequency == 1,
+        swaps_with: partner.checked_sub(1),
+    })
 }
 
 fn suite(code: u8) -> Result<Suite, BatchError> {

@@ -28,10 +28,10 @@ fn header(token_bits: u32, rows: u64) -> Header {
         classes: 1,
         segments: vec![
             Segment {
-                bits: token_bits - 8,
-                weight: 500,
+                frequency: true,
+                ..Segment::new(token_bits - 8, 500)
             },
-            Segment { bits: 8, weight: 1 },
+            Segment::new(8, 1),
         ],
         rows,
     }
