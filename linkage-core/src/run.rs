@@ -118,11 +118,11 @@ pub fn link(
             let mut found = candidates::across(a, b, settings);
             let weighed = fields(a).then(|| weigh(a, b, &mut found, settings));
             let (chosen, calibration, weights) = match weighed {
-                Some(Ok(Scored {
-                    assigned,
-                    calibration,
-                    report,
-                })) => (assigned, calibration, Some(Weights::Estimated(report))),
+                Some(Ok(scored)) => (
+                    scored.assigned,
+                    scored.calibration,
+                    Some(Weights::Estimated(scored.report)),
+                ),
                 other => {
                     for (owner, batch) in [(owner_a, a), (owner_b, b)] {
                         if let Some(none @ None) = strangers.get_mut(owner) {
@@ -130,42 +130,15 @@ pub fn link(
                         }
                     }
                     let side = |owner: usize| strangers.get(owner).and_then(Option::as_ref);
-                    let pairs = |owner| side(owner).map_or(&[][..], |known| &known.pairs);
-                    let floor = |owner| side(owner).map_or(0.0, |known| known.floor);
-                    let chosen = one_to_one(&found.pairs, a.len(), b.len());
-                    let calibration = calibrate(&Evidence {
-                        assigned: &chosen,
-                        strangers_a: pairs(owner_a),
-                        strangers_b: pairs(owner_b),
-                        rows_a: a.len(),
-                        rows_b: b.len(),
-                        floor: found.floor.max(floor(owner_a)).max(floor(owner_b)),
-                    });
+                    let sides = [side(owner_a), side(owner_b)];
+                    let (chosen, calibration) = by_strangers((a, b), &found, sides);
                     let unfit = other.and_then(Result::err).map(Weights::Unfit);
                     (chosen, calibration, unfit)
                 }
             };
-            let threshold = calibration.threshold;
-            apart.extend(found.identity_conflicts.iter().map(|(a, b)| Apart {
-                owner_a,
-                a: *a,
-                owner_b,
-                b: *b,
-            }));
-            links.par_extend(
-                found
-                    .pairs
-                    .par_iter()
-                    .filter(|pair| pair.link_rule.is_some() || pair.score >= threshold)
-                    .map(|pair| Link {
-                        owner_a,
-                        a: pair.a,
-                        owner_b,
-                        b: pair.b,
-                        link_rule: pair.link_rule,
-                        score: pair.score,
-                    }),
-            );
+            let ends = (owner_a, owner_b);
+            apart.extend(kept_apart(ends, &found));
+            links.par_extend(linked(ends, &found.pairs, calibration.threshold));
             pairs.push(report(
                 owner_a,
                 owner_b,
@@ -218,6 +191,37 @@ fn report(
     }
 }
 
+/// The pairs in identity conflict.
+fn kept_apart(
+    (owner_a, owner_b): (usize, usize),
+    found: &Candidates,
+) -> impl Iterator<Item = Apart> {
+    let conflicts = found.identity_conflicts.iter();
+    conflicts.map(move |(a, b)| Apart {
+        owner_a,
+        a: *a,
+        owner_b,
+        b: *b,
+    })
+}
+
+/// The pairs that share a link key or reach the threshold.
+fn linked(
+    (owner_a, owner_b): (usize, usize),
+    pairs: &[ScoredPair],
+    threshold: f64,
+) -> impl ParallelIterator<Item = Link> {
+    let links = move |pair: &&ScoredPair| pair.link_rule.is_some() || pair.score >= threshold;
+    pairs.par_iter().filter(links).map(move |pair| Link {
+        owner_a,
+        a: pair.a,
+        owner_b,
+        b: pair.b,
+        link_rule: pair.link_rule,
+        score: pair.score,
+    })
+}
+
 /// The most similar strangers among one owner's records.
 fn strangers(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     let mut within = candidates::within(batch, settings);
@@ -225,6 +229,26 @@ fn strangers(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     within.pairs.retain(|pair| pair.link_rule.is_none());
     within.pairs.shrink_to_fit();
     within
+}
+
+/// The one-to-one assignment, and the threshold by how alike strangers are.
+fn by_strangers(
+    (a, b): (&Columns<'_>, &Columns<'_>),
+    found: &Candidates,
+    strangers: [Option<&Candidates>; 2],
+) -> (Vec<ScoredPair>, Calibration) {
+    let chosen = one_to_one(&found.pairs, a.len(), b.len());
+    let [strangers_a, strangers_b] = strangers.map(|side| side.map_or(&[][..], |s| &s.pairs));
+    let floors = strangers.into_iter().flatten().map(|side| side.floor);
+    let calibration = calibrate(&Evidence {
+        assigned: &chosen,
+        strangers_a,
+        strangers_b,
+        rows_a: a.len(),
+        rows_b: b.len(),
+        floor: floors.fold(found.floor, f64::max),
+    });
+    (chosen, calibration)
 }
 
 /// Makes the scores of candidates of the `fields` profile posterior probabilities, after adding

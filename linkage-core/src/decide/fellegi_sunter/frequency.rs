@@ -35,17 +35,17 @@ pub(super) struct Frequencies<'a>(Vec<Column<'a>>);
 impl<'a> Frequencies<'a> {
     /// Counts the classes of both owners' records.
     pub fn count(a: &Columns<'a>, b: &Columns<'a>) -> Self {
-        let with_class = |(_, segment): &(usize, &Segment)| segment.frequency;
-        let filters = a.header.segments.iter().enumerate().filter(with_class);
+        let segments = a.header.segments.iter().enumerate();
+        let filters = segments.filter(|(_, segment)| segment.frequency);
         let columns = filters.zip(a.classes.iter().zip(&b.classes));
-        let column =
-            |((filter, _), (a, b)): ((usize, &Segment), (&&'a [u16], &&'a [u16]))| Column {
-                filter,
-                a,
-                b,
-                bits: bits(a, b),
-            };
-        Self(columns.map(column).collect())
+        let column = |(filter, a, b): (usize, &'a [u16], &'a [u16])| Column {
+            filter,
+            a,
+            b,
+            bits: bits(a, b),
+        };
+        let each = columns.map(|((filter, _), (a, b))| column((filter, *a, *b)));
+        Self(each.collect())
     }
 
     /// No filter's.
