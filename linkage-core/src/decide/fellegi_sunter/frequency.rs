@@ -7,7 +7,6 @@
 //! values that share one the sum is taken, so that rarity is understated, never overstated.
 
 use crate::encode::Columns;
-use crate::schema::Segment;
 
 use super::level::{Level, Pattern};
 

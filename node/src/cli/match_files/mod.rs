@@ -96,11 +96,15 @@ impl Match {
         write(CLUSTERS, &|csv| {
             links::write_clusters(csv, &outcome.clusters, &inputs)
         })?;
-        let entity = schema
-            .as_ref()
-            .map_or("records", |schema| schema.entity.as_str());
         let counts = links::count(&links);
-        let shown = summary::report(entity, &inputs, &batches, &outcome, &counts, stages);
+        let shown = summary::report(
+            schema.as_ref(),
+            &inputs,
+            &batches,
+            &outcome,
+            &counts,
+            stages,
+        );
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);
         outputs.commit()?;
