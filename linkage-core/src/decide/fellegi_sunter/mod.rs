@@ -30,7 +30,7 @@ mod weight;
 pub use level::{Comparison, LEVELS, Level, Pattern};
 pub use neighbours::add_neighbours;
 pub use report::{
-    FilterReport, LevelReport, PATTERN_PAIRS_MIN, PATTERNS_MAX, PatternReport, Report,
+    Basis, FilterReport, LevelReport, PATTERN_PAIRS_MIN, PATTERNS_MAX, PatternReport, Report,
 };
 
 use serde::Serialize;
@@ -42,10 +42,6 @@ use self::sample::Sample;
 use super::{Calibration, one_to_one};
 use crate::candidates::ScoredPair;
 use crate::encode::Columns;
-
-/// Fewest expected links that weights are estimated from: a share of one in a hundred among them
-/// would rest on less than one pair.
-const LINKS_MIN: f64 = 20.0;
 
 /// What is known of the owners' records beside their tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +72,6 @@ pub enum Unfit {
     /// No two candidates have a value in common to compare.
     #[error("no candidate pair has a value of any filter in both records")]
     NothingToCompare,
-    /// Hardly any pair looks like one person's.
-    #[error("about {expected:.0} links are expected, too few to estimate weights from")]
-    TooFewLinks {
-        /// Expected number of links.
-        expected: f64,
-    },
 }
 
 /// What [`score`] found.
@@ -128,11 +118,6 @@ pub fn score(
         (rows, settings.one_partner),
     );
     let estimate = evidence.estimate();
-    if estimate.matched < LINKS_MIN {
-        return Err(Unfit::TooFewLinks {
-            expected: estimate.matched,
-        });
-    }
     let chances = evidence.chances(&estimate);
     let report = Report::new(&estimate, &histogram, &frequencies);
     for (pair, chance) in pairs.iter_mut().zip(chances) {

@@ -14,9 +14,26 @@ pub const PATTERN_PAIRS_MIN: u64 = 10;
 /// Most patterns that are shown.
 pub const PATTERNS_MAX: usize = 100;
 
+/// Fewest expected links that m is said to be estimated from: twice the imagined pairs that it
+/// starts from, and then some. A share of one in twenty would rest on a single pair.
+const LINKS_MIN: f64 = 20.0;
+
+/// What the weights rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// These records.
+    Data,
+    /// There are too few links, fewer than 20, to learn m from: it is what registers usually are.
+    /// The probabilities are then no better than that assumption; u is from these records.
+    Assumption,
+}
+
 /// The estimated model of two owners' records.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
+    /// What m rests on.
+    pub basis: Basis,
     /// By filter, in the schema's order.
     pub filters: Vec<FilterReport>,
     /// log2 of the prior odds that two records are one person's, before any filter is looked at.
@@ -100,6 +117,11 @@ impl Report {
             term_frequency: frequencies.holds(at),
         };
         Self {
+            basis: if estimate.matched < LINKS_MIN {
+                Basis::Assumption
+            } else {
+                Basis::Data
+            },
             filters: filters.iter().enumerate().map(filter).collect(),
             prior_bits: estimate.prior_bits,
             links: estimate.matched,
