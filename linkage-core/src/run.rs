@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::candidates::{self, Method, RuleCount, ScoredPair};
+use crate::candidates::{self, Candidates, Method, RuleCount, ScoredPair};
+use crate::decide::fellegi_sunter::{self, Report, Scored, Unfit};
 use crate::decide::{Apart, Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
 use crate::encode::{BatchError, Columns};
-use crate::schema::CandidateSettings;
+use crate::schema::{CandidateSettings, Profile};
 
 /// Bars of a score histogram.
 const HISTOGRAM_BARS: usize = 50;
@@ -37,6 +38,20 @@ pub struct PairReport {
     pub histogram: Histogram,
     /// The threshold and the estimated quality.
     pub calibration: Calibration,
+    /// Under the `fields` profile, what each filter's agreement weighs; scores and threshold are
+    /// then probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
+}
+
+/// What a run found out about the weights of filters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// The estimated model.
+    Estimated(Report),
+    /// Why there is none; scores are then weighted means of the filters' agreement.
+    Unfit(Unfit),
 }
 
 /// Counts of scores in bars of equal width.
@@ -122,7 +137,8 @@ pub fn link(
     settings: &CandidateSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
-    link_with(batches, &InMemory { batches, settings }, progress)
+    let finder = InMemory { batches, settings };
+    link_with(batches, settings, &finder, progress)
 }
 
 /// Links the records of all `batches` as [`link`] does, with the candidate pairs that `finder`
@@ -133,6 +149,7 @@ pub fn link(
 /// the finder's own.
 pub fn link_with<F: Finder>(
     batches: &[Columns<'_>],
+    settings: &CandidateSettings,
     finder: &F,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, F::Error> {
@@ -148,62 +165,59 @@ pub fn link_with<F: Finder>(
         done += 1;
         progress(done, total);
     };
+    let fields = |batch: &Columns<'_>| batch.header.profile == Profile::Fields;
     let mut strangers = Vec::with_capacity(owners);
-    for owner in 0..owners {
+    // What the estimate looks at are the few most similar strangers, not the bulk.
+    let within = |owner: usize| -> Result<Candidates, F::Error> {
         let mut within = finder.within(owner)?;
-        // What the estimate looks at are the few most similar strangers, not the bulk.
         within.pairs.retain(|pair| pair.link_rule.is_none());
         within.pairs.shrink_to_fit();
-        strangers.push(within);
+        Ok(within)
+    };
+    for (owner, batch) in batches.iter().enumerate() {
+        // Posterior probabilities need no strangers beside.
+        strangers.push(if fields(batch) {
+            None
+        } else {
+            Some(within(owner)?)
+        });
         step();
     }
     let (mut pairs, mut assigned, mut links) = (Vec::new(), Vec::new(), Vec::new());
     let mut apart = Vec::new();
     for (owner_a, a) in batches.iter().enumerate() {
         for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
-            let found = finder.across(owner_a, owner_b)?;
-            let chosen = one_to_one(&found.pairs, a.len(), b.len());
-            let side = |owner: usize| strangers.get(owner);
-            let floors = [side(owner_a), side(owner_b)]
-                .into_iter()
-                .flatten()
-                .map(|s| s.floor);
-            let calibration = calibrate(&Evidence {
-                assigned: &chosen,
-                strangers_a: side(owner_a).map_or(&[], |s| &s.pairs),
-                strangers_b: side(owner_b).map_or(&[], |s| &s.pairs),
-                rows_a: a.len(),
-                rows_b: b.len(),
-                floor: floors.fold(found.floor, f64::max),
-            });
-            let threshold = calibration.threshold;
-            apart.extend(found.identity_conflicts.iter().map(|(a, b)| Apart {
-                owner_a,
-                a: *a,
-                owner_b,
-                b: *b,
-            }));
-            links.par_extend(
-                found
-                    .pairs
-                    .par_iter()
-                    .filter(|pair| pair.link_rule.is_some() || pair.score >= threshold)
-                    .map(|pair| Link {
-                        owner_a,
-                        a: pair.a,
-                        owner_b,
-                        b: pair.b,
-                        link_rule: pair.link_rule,
-                        score: pair.score,
-                    }),
-            );
+            let mut found = finder.across(owner_a, owner_b)?;
+            let weighed = fields(a).then(|| weigh(a, b, &mut found, settings));
+            let (chosen, calibration, weights) = match weighed {
+                Some(Ok(scored)) => (
+                    scored.assigned,
+                    scored.calibration,
+                    Some(Weights::Estimated(scored.report)),
+                ),
+                other => {
+                    for owner in [owner_a, owner_b] {
+                        if let Some(none @ None) = strangers.get_mut(owner) {
+                            *none = Some(within(owner)?);
+                        }
+                    }
+                    let side = |owner: usize| strangers.get(owner).and_then(Option::as_ref);
+                    let sides = [side(owner_a), side(owner_b)];
+                    let (chosen, calibration) = by_strangers((a, b), &found, sides);
+                    let unfit = other.and_then(Result::err).map(Weights::Unfit);
+                    (chosen, calibration, unfit)
+                }
+            };
+            let ends = (owner_a, owner_b);
+            apart.extend(kept_apart(ends, &found));
+            links.par_extend(linked(ends, &found.pairs, calibration.threshold));
             pairs.push(report(
                 owner_a,
                 owner_b,
                 (a, b),
                 &found,
                 &chosen,
-                calibration,
+                (calibration, weights),
             ));
             assigned.push(chosen);
             step();
@@ -224,7 +238,7 @@ fn report(
     (a, b): (&Columns<'_>, &Columns<'_>),
     found: &candidates::Candidates,
     chosen: &[ScoredPair],
-    calibration: Calibration,
+    (calibration, weights): (Calibration, Option<Weights>),
 ) -> PairReport {
     let keyed = chosen
         .iter()
@@ -245,7 +259,83 @@ fn report(
         links: chosen.iter().filter(linked).count() as u64,
         histogram: histogram(chosen, &calibration),
         calibration,
+        weights,
     }
+}
+
+/// The pairs in identity conflict.
+fn kept_apart(
+    (owner_a, owner_b): (usize, usize),
+    found: &Candidates,
+) -> impl Iterator<Item = Apart> {
+    let conflicts = found.identity_conflicts.iter();
+    conflicts.map(move |(a, b)| Apart {
+        owner_a,
+        a: *a,
+        owner_b,
+        b: *b,
+    })
+}
+
+/// The pairs that share a link key or reach the threshold.
+fn linked(
+    (owner_a, owner_b): (usize, usize),
+    pairs: &[ScoredPair],
+    threshold: f64,
+) -> impl ParallelIterator<Item = Link> {
+    let links = move |pair: &&ScoredPair| pair.link_rule.is_some() || pair.score >= threshold;
+    pairs.par_iter().filter(links).map(move |pair| Link {
+        owner_a,
+        a: pair.a,
+        owner_b,
+        b: pair.b,
+        link_rule: pair.link_rule,
+        score: pair.score,
+    })
+}
+
+/// The one-to-one assignment, and the threshold by how alike strangers are.
+fn by_strangers(
+    (a, b): (&Columns<'_>, &Columns<'_>),
+    found: &Candidates,
+    strangers: [Option<&Candidates>; 2],
+) -> (Vec<ScoredPair>, Calibration) {
+    let chosen = one_to_one(&found.pairs, a.len(), b.len());
+    let [strangers_a, strangers_b] = strangers.map(|side| side.map_or(&[][..], |s| &s.pairs));
+    let floors = strangers.into_iter().flatten().map(|side| side.floor);
+    let calibration = calibrate(&Evidence {
+        assigned: &chosen,
+        strangers_a,
+        strangers_b,
+        rows_a: a.len(),
+        rows_b: b.len(),
+        floor: floors.fold(found.floor, f64::max),
+    });
+    (chosen, calibration)
+}
+
+/// Makes the scores of candidates of the `fields` profile posterior probabilities, after adding
+/// each record's nearest to them.
+fn weigh(
+    a: &Columns<'_>,
+    b: &Columns<'_>,
+    found: &mut Candidates,
+    settings: &CandidateSettings,
+) -> Result<Scored, Unfit> {
+    let added = fellegi_sunter::add_neighbours(
+        (a, b),
+        &mut found.pairs,
+        &found.identity_conflicts,
+        settings.neighbours().into(),
+    );
+    if found.method == Method::Keys {
+        found.compared += added;
+    }
+    fellegi_sunter::score(
+        (a, b),
+        &mut found.pairs,
+        fellegi_sunter::Settings::default(),
+    )
 }
 
 fn histogram(chosen: &[ScoredPair], calibration: &Calibration) -> Histogram {

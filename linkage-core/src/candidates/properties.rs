@@ -42,7 +42,12 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 }
 
 fn header(bits: u32, profile: Profile, agreement: Agreement) -> Header {
-    let segment = |bits| Segment { bits, weight: 2 };
+    let segment = |bits| Segment {
+        bits,
+        weight: 2,
+        swaps_with: None,
+        frequency: false,
+    };
     let fields = profile == Profile::Fields;
     Header {
         project: [0; 32],

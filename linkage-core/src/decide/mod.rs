@@ -3,6 +3,7 @@
 mod assign;
 mod calibrate;
 mod cluster;
+pub mod fellegi_sunter;
 
 pub use assign::one_to_one;
 pub use calibrate::{Calibration, CurvePoint, Evidence, calibrate};
