@@ -9,13 +9,17 @@
 
 use std::error::Error;
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use linkage_kernel::{Isa, Measure, Method, Rows, Rule, Settings, join, plan};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Seconds that all threads of this process have spent on a processor.
+/// Seconds that all threads of this process have spent on a processor. The kernel brings a thread's
+/// account up to date when it leaves the processor, hence the sleep.
 fn cpu_seconds() -> Result<f64> {
+    thread::sleep(Duration::from_millis(2));
     let mut nanoseconds = 0.0;
     for task in fs::read_dir("/proc/self/task")? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;

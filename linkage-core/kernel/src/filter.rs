@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::isa::{Cpu, Lanes, Line, Work};
 use crate::planes::Planes;
-use crate::sketch::Values;
+use crate::sketch::{SIZE_MAX, SIZE_MIN, Values};
 
 /// Queries that some record of the block may agree with, and these records.
 pub(crate) struct Survivors {
@@ -60,7 +60,7 @@ pub(crate) fn filter(
     let groups = planes.shape().0;
     // A counter of k bits starts so that it overflows at `most + 1`, and must not do so twice.
     let fits = |k: u32| most < 1 << k && groups <= most + (1 << k);
-    let job = Filter::<5> {
+    let job = Filter::<0, 0> {
         planes,
         values,
         queries,
@@ -68,18 +68,26 @@ pub(crate) fn filter(
         live,
         survivors,
     };
-    if fits(5) {
-        cpu.run(job);
-    } else if fits(6) {
-        cpu.run(job.with_bits::<6>());
-    } else if fits(7) {
-        cpu.run(job.with_bits::<7>());
+    // Constant strides are part of the load instructions.
+    if planes.shape().1 == SIZE_MAX {
+        match (fits(5), fits(6), fits(7)) {
+            (true, _, _) => cpu.run(job.of::<5, SIZE_MAX>()),
+            (_, true, _) => cpu.run(job.of::<6, SIZE_MAX>()),
+            (_, _, true) => cpu.run(job.of::<7, SIZE_MAX>()),
+            _ => cpu.run(job.of::<8, SIZE_MAX>()),
+        }
     } else {
-        cpu.run(job.with_bits::<8>());
+        match (fits(5), fits(6), fits(7)) {
+            (true, _, _) => cpu.run(job.of::<5, SIZE_MIN>()),
+            (_, true, _) => cpu.run(job.of::<6, SIZE_MIN>()),
+            (_, _, true) => cpu.run(job.of::<7, SIZE_MIN>()),
+            _ => cpu.run(job.of::<8, SIZE_MIN>()),
+        }
     }
 }
 
-struct Filter<'a, const K: usize> {
+/// A filter with counters of `K` bits, for groups of `SIZE` bits.
+struct Filter<'a, const K: usize, const SIZE: usize> {
     planes: &'a Planes,
     values: &'a Values,
     queries: Range<usize>,
@@ -88,8 +96,8 @@ struct Filter<'a, const K: usize> {
     survivors: &'a mut Survivors,
 }
 
-impl<'a> Filter<'a, 5> {
-    fn with_bits<const K: usize>(self) -> Filter<'a, K> {
+impl<'a> Filter<'a, 0, 0> {
+    fn of<const K: usize, const SIZE: usize>(self) -> Filter<'a, K, SIZE> {
         Filter {
             planes: self.planes,
             values: self.values,
@@ -101,15 +109,15 @@ impl<'a> Filter<'a, 5> {
     }
 }
 
-impl<const K: usize> Work for Filter<'_, K> {
+impl<const K: usize, const SIZE: usize> Work for Filter<'_, K, SIZE> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, proof: L::Proof) {
         let (groups, size) = self.planes.shape();
-        let stride = Planes::stride(size);
+        let stride = const { Planes::stride(SIZE) };
         // What the reads below rely on; values are below 2^size by construction.
-        assert_eq!(self.values.shape(), (groups, size));
+        assert!(size == SIZE && self.values.shape() == (groups, size));
         assert!(groups % 8 == 0 && self.planes.lines().len() == groups * stride);
         let start = ((1_usize << K) - 1).saturating_sub(self.most);
         let mut initial = [L::splat(proof, 0); K];
@@ -184,13 +192,8 @@ impl<L: Lanes, const K: usize> Counter<L, K> {
         at: usize,
         group: usize,
     ) -> L {
-        let [x, y] = [group, group + 1].map(|group| {
-            let plane = group * stride + usize::from(values[group]);
-            debug_assert!(plane < planes.len());
-            // SAFETY: `planes` holds `stride` lines for each of `values`, and a value is below
-            // `stride`: both were asserted or hold by construction at the head of the filter.
-            L::load(proof, unsafe { planes.get_unchecked(plane) }, at)
-        });
+        let x = plane(proof, planes, stride, values, at, group);
+        let y = plane(proof, planes, stride, values, at, group + 1);
         Self::full_adder(&mut self.bits[0], x, y)
     }
 
@@ -253,4 +256,21 @@ impl<L: Lanes, const K: usize> Counter<L, K> {
         let carry = Self::full_adder(&mut self.bits[3], x, y);
         self.ripple(carry, 4);
     }
+}
+
+/// The plane of group `group` for its value.
+#[inline(always)]
+fn plane<L: Lanes>(
+    proof: L::Proof,
+    planes: &[Line],
+    stride: usize,
+    values: &[u8],
+    at: usize,
+    group: usize,
+) -> L {
+    let plane = group * stride + usize::from(values[group]);
+    debug_assert!(plane < planes.len());
+    // SAFETY: `planes` holds `stride` lines for each of `values`, and a value is below `stride`:
+    // both were asserted or hold by construction at the head of the filter.
+    L::load(proof, unsafe { planes.get_unchecked(plane) }, at)
 }

@@ -7,6 +7,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
@@ -81,13 +83,13 @@ impl Cpu {
     #[inline]
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self {
-            Self::Portable => work.run::<[u64; 2]>(()),
+            Self::Portable => work.run::<u64>(()),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(proof) => avx2::run(proof, work),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(proof) => avx512::run(proof, work),
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => work.run::<[u64; 2]>(()),
+            Self::Neon => work.run::<neon::Neon>(()),
         }
     }
 }

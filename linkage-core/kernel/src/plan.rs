@@ -13,7 +13,9 @@ use crate::join::Method;
 use crate::order::{Order, pieces};
 use crate::planes::{BlockColumns, Planes};
 use crate::rule::Rule;
-use crate::sketch::{CHUNK, Layout, SIZE_MAX, Values, column_lines, columns, sketch, tap};
+use crate::sketch::{
+    CHUNK, Layout, SIZE_MAX, SIZE_MIN, Values, column_lines, columns, sketch, tap,
+};
 
 /// What a join does, and what it costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -242,7 +244,7 @@ impl<'a> Sample<'a> {
             return None;
         }
         let mut best: Option<Trial> = None;
-        for size in [SIZE_MAX, SIZE_MAX - 1] {
+        for size in [SIZE_MAX, SIZE_MIN] {
             let try_groups = |groups: usize, best: &mut Option<Trial>| {
                 let lines = groups * Planes::stride(size);
                 let sensible = groups * size <= self.taps.len() && lines <= TABLE_LINES_MAX;

@@ -78,7 +78,7 @@ impl Planes {
 
     /// Lines of a group: a plane for each value, and one line more, so that equal values of
     /// different groups do not share a set of the cache.
-    pub(crate) fn stride(size: usize) -> usize {
+    pub(crate) const fn stride(size: usize) -> usize {
         (1 << size) + 1
     }
 
@@ -146,10 +146,10 @@ fn half<L: Lanes>(proof: L::Proof, bits: [L; 3]) -> [(L, L); 8] {
     let ones = L::splat(proof, u64::MAX);
     let mut table = [(zero, zero); 8];
     for (value, entry) in table.iter_mut().enumerate() {
-        let [x, y, z] = [0, 1, 2].map(|k| {
-            let flip = if value >> k & 1 == 1 { ones } else { zero };
-            bits[k].xor(flip)
-        });
+        let [x, y, z] = bits;
+        let x = if value & 1 == 1 { x.xor(ones) } else { x };
+        let y = if value & 2 == 2 { y.xor(ones) } else { y };
+        let z = if value & 4 == 4 { z.xor(ones) } else { z };
         *entry = (x.or(y).or(z), x.majority(y, z));
     }
     table
@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::isa::Isa;
-    use crate::sketch::{Values, sketch, tap};
+    use crate::sketch::{SIZE_MIN, Values, sketch, tap};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20))]
@@ -170,7 +170,7 @@ mod tests {
         fn a_plane_says_who_differs_in_two_bits(
             tokens in prop::collection::vec(prop::collection::vec(any::<u64>(), 3), 1..=512),
             groups in 1..4usize,
-            size in 1..=SIZE_MAX,
+            size in SIZE_MIN..=SIZE_MAX,
         ) {
             let taps: Vec<u32> = (0..150).map(tap).collect();
             let layout = Layout::new(&taps, 8 * groups, size);

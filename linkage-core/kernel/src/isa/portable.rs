@@ -1,83 +1,76 @@
-//! Lanes of plain words: the compiler makes them into what vector registers there are.
+//! Lanes of one plain word, which every processor has.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "indices are taken modulo the length"
+)]
 
 use super::{Lanes, Line};
 
-impl<const N: usize> Lanes for [u64; N] {
+impl Lanes for u64 {
     type Proof = ();
-    const WORDS: usize = N;
+    const WORDS: usize = 1;
 
     #[inline(always)]
     fn splat((): (), word: u64) -> Self {
-        [word; N]
+        word
     }
 
     #[inline(always)]
     fn load((): (), line: &Line, at: usize) -> Self {
-        let mut lanes = [0; N];
-        for (lane, word) in lanes.iter_mut().zip(line.0.iter().skip(at)) {
-            *lane = *word;
-        }
-        lanes
+        line.0[at % 8]
     }
 
     #[inline(always)]
     fn store(self, line: &mut Line, at: usize) {
-        for (word, lane) in line.0.iter_mut().skip(at).zip(self) {
-            *word = lane;
-        }
+        line.0[at % 8] = self;
     }
 
     #[inline(always)]
-    fn and(mut self, other: Self) -> Self {
-        for (x, y) in self.iter_mut().zip(other) {
-            *x &= y;
-        }
-        self
+    fn and(self, other: Self) -> Self {
+        self & other
     }
 
     #[inline(always)]
-    fn or(mut self, other: Self) -> Self {
-        for (x, y) in self.iter_mut().zip(other) {
-            *x |= y;
-        }
-        self
+    fn or(self, other: Self) -> Self {
+        self | other
     }
 
     #[inline(always)]
-    fn xor(mut self, other: Self) -> Self {
-        for (x, y) in self.iter_mut().zip(other) {
-            *x ^= y;
-        }
-        self
+    fn xor(self, other: Self) -> Self {
+        self ^ other
     }
 
     #[inline(always)]
-    fn without(mut self, other: Self) -> Self {
-        for (x, y) in self.iter_mut().zip(other) {
-            *x &= !y;
-        }
-        self
+    fn without(self, other: Self) -> Self {
+        self & !other
     }
 
     #[inline(always)]
     fn xor3(self, b: Self, c: Self) -> Self {
-        self.xor(b).xor(c)
+        self ^ b ^ c
     }
 
     #[inline(always)]
     fn majority(self, b: Self, c: Self) -> Self {
-        self.and(b).or(c.and(self.xor(b)))
+        self & b | c & (self ^ b)
     }
 
     #[inline(always)]
     fn common((): (), a: &[u64], b: &[u64]) -> u32 {
-        a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum()
+        common(a, b)
     }
 
     #[inline(always)]
     fn prefetch((): (), token: &[u64]) {
         prefetch(token);
     }
+}
+
+/// Number of bits set in both, by whatever instructions the caller is compiled for.
+#[inline(always)]
+pub(super) fn common(a: &[u64], b: &[u64]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum()
 }
 
 /// Asks for the lines of `token`: every processor of the architecture knows how, and none fails.
