@@ -10,6 +10,8 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse2;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -22,7 +24,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Isa {
-    /// What every processor of this architecture has.
+    /// What every processor of the architecture has: SSE2 on x86-64, plain words elsewhere.
     Portable,
     /// x86-64 with AVX2 and POPCNT.
     Avx2,
@@ -83,6 +85,9 @@ impl Cpu {
     #[inline]
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Portable => work.run::<sse2::Xmm>(()),
+            #[cfg(not(target_arch = "x86_64"))]
             Self::Portable => work.run::<u64>(()),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(proof) => avx2::run(proof, work),

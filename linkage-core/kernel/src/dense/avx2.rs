@@ -25,51 +25,59 @@ pub(super) fn score(
     lines: usize,
     found: &mut Vec<Found>,
 ) {
-    // SAFETY: the proof shows that the processor has AVX2.
-    unsafe { score_tiles(eight, tiles, lines, found) };
+    assert!(eight.queries.iter().all(|query| query.len() == lines));
+    for (tile, first) in tiles.chunks_exact(lines.max(1)).zip((0..).step_by(8)) {
+        // SAFETY: the proof shows that the processor has AVX2; the queries have been found to have
+        // a word for each line.
+        unsafe { score_tile(eight, tile, first, found) };
+    }
 }
 
+/// # Safety
+///
+/// Each query must have at least as many words as the tile has lines.
 #[target_feature(enable = "avx2")]
-fn score_tiles(eight: &Eight<'_>, tiles: &[Line], lines: usize, found: &mut Vec<Found>) {
+unsafe fn score_tile(eight: &Eight<'_>, tile: &[Line], first: usize, found: &mut Vec<Found>) {
     let (fours, _) = eight.queries.as_chunks::<TOGETHER>();
     let (floors, _) = eight.floors.as_chunks::<TOGETHER>();
-    for (tile, first) in tiles.chunks_exact(lines.max(1)).zip((0..).step_by(8)) {
-        for half in [0, 4] {
-            let query = (eight.first..).step_by(TOGETHER);
-            for (query, (queries, floors)) in query.zip(fours.iter().zip(floors)) {
-                for ((query, counts), floor) in (query..)
-                    .zip(count::<TOGETHER>(queries, tile, half))
-                    .zip(floors)
-                {
-                    let reached = counts.iter().any(|&count| count >= floor.cast_unsigned());
-                    if reached {
-                        emit(query, *floor, first + half, &counts, found);
-                    }
+    for half in [0, 4] {
+        let query = (eight.first..).step_by(TOGETHER);
+        for (query, (queries, floors)) in query.zip(fours.iter().zip(floors)) {
+            // SAFETY: what the caller ensures, and `half` is 0 or 4.
+            let counts = unsafe { count(queries, tile, half) };
+            for ((query, counts), floor) in (query..).zip(counts).zip(floors) {
+                if counts.iter().any(|&count| count >= floor.cast_unsigned()) {
+                    emit(query, *floor, first + half, &counts, found);
                 }
             }
         }
     }
 }
 
-/// Intersections of `N` queries with the four records of a tile in words `half..half + 4`.
+/// Intersections of the queries with the four records of a tile in words `half..half + 4`.
+///
+/// # Safety
+///
+/// `half` must be 0 or 4, and each query must have at least as many words as the tile has lines.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn count<const N: usize>(queries: &[&[u64]; N], tile: &[Line], half: usize) -> [[u32; 4]; N] {
-    let mut sums = [_mm256_setzero_si256(); N];
-    for start in (0..tile.len()).step_by(BYTE_WORDS) {
-        let lines = tile.get(start..).unwrap_or(&[]);
-        let lines = lines.get(..BYTE_WORDS).unwrap_or(lines);
-        let words = queries.map(|query| query.get(start..start + lines.len()).unwrap_or(&[]));
-        let mut bytes = [_mm256_setzero_si256(); N];
-        for (at, line) in lines.iter().enumerate() {
-            let Some(four) = line.0.get(half..half + 4) else {
-                continue;
-            };
-            // SAFETY: four words are 32 bytes, and aligned because `half` is 0 or 4.
-            let records = unsafe { _mm256_load_si256(four.as_ptr().cast()) };
-            for (sum, words) in bytes.iter_mut().zip(words) {
-                let word = words.get(at).copied().unwrap_or(0);
-                let common = _mm256_and_si256(records, _mm256_set1_epi64x(word.cast_signed()));
+unsafe fn count(queries: &[&[u64]; TOGETHER], tile: &[Line], half: usize) -> [[u32; 4]; TOGETHER] {
+    let mut words = queries.map(|query| query.as_ptr().cast::<i64>());
+    let mut sums = [_mm256_setzero_si256(); TOGETHER];
+    for lines in tile.chunks(BYTE_WORDS) {
+        let mut bytes = [_mm256_setzero_si256(); TOGETHER];
+        for line in lines {
+            // SAFETY: four words at 0 or 4 are 32 aligned bytes within the line.
+            let records = unsafe { _mm256_load_si256(line.0.as_ptr().add(half).cast()) };
+            for (sum, word) in bytes.iter_mut().zip(&mut words) {
+                // SAFETY: a query has a word for each line, as the caller ensures; behind the
+                // last one the pointer is not read any more.
+                let query = unsafe {
+                    let query = word.read();
+                    *word = word.add(1);
+                    query
+                };
+                let common = _mm256_and_si256(records, _mm256_set1_epi64x(query));
                 *sum = _mm256_add_epi8(*sum, byte_counts(common));
             }
         }
