@@ -69,7 +69,7 @@ impl Costs {
                 base: 0.1,
                 plane: 1.9,
                 line: 8.0,
-                survivor: 40.0,
+                survivor: 22.0,
                 survivor_word: 0.6,
             },
             #[cfg(target_arch = "x86_64")]
@@ -78,7 +78,7 @@ impl Costs {
                 base: 1.0,
                 plane: 5.0,
                 line: 30.0,
-                survivor: 40.0,
+                survivor: 22.0,
                 survivor_word: 1.3,
             },
             #[cfg(target_arch = "aarch64")]
@@ -87,7 +87,7 @@ impl Costs {
                 base: 0.5,
                 plane: 5.0,
                 line: 40.0,
-                survivor: 40.0,
+                survivor: 22.0,
                 survivor_word: 2.0,
             },
             Cpu::Portable => Self {
@@ -95,7 +95,7 @@ impl Costs {
                 base: 0.5,
                 plane: 11.0,
                 line: 60.0,
-                survivor: 40.0,
+                survivor: 22.0,
                 survivor_word: 4.0,
             },
         }
@@ -139,12 +139,12 @@ const QUERIES: usize = 192;
 /// errs.
 const GAIN: f64 = 0.85;
 
-/// Largest tables of a block in lines, 272 KB: a quarter of a second-level cache of 1 MB. Larger ones
-/// tell more apart and take twice as long to read.
-const TABLE_LINES_MAX: usize = 4352;
+/// Largest tables of a block in lines, 448 KB: they must stay in a second-level cache of 1 MB, beside
+/// the block's rows and the queries that pass through.
+const TABLE_LINES_MAX: usize = 7000;
 
 /// Numbers of groups that are tried first; then the neighbours of the best.
-const GROUPS: [usize; 8] = [32, 48, 64, 80, 96, 112, 128, 144];
+const GROUPS: [usize; 11] = [32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192];
 
 /// Decides how to compare `a`, the queries, with `b`.
 pub(crate) fn choose(
@@ -253,37 +253,45 @@ impl<'a> Sample<'a> {
         if self.blocks.is_empty() {
             return None;
         }
-        let mut best: Option<Trial> = None;
+        let mut best = None;
         for size in [SIZE_MAX, SIZE_MIN] {
-            let try_groups = |groups: usize, best: &mut Option<Trial>| {
-                let lines = groups * Planes::stride(size);
-                let sensible = groups * size <= self.taps.len() && lines <= TABLE_LINES_MAX;
-                if sensible || groups == 8 {
-                    let trial = self.try_layout(groups, size, pairs, sizes);
-                    if best.as_ref().is_none_or(|best| trial.cycles < best.cycles) {
-                        *best = Some(trial);
-                    }
-                }
-            };
             for groups in GROUPS {
-                try_groups(groups, &mut best);
-            }
-            // Tokens too short for any of these.
-            if best.is_none() {
-                try_groups(8, &mut best);
+                self.attempt(groups, size, pairs, sizes, &mut best);
             }
         }
-        let (groups, size) = best.as_ref().map(|t| (t.layout.groups, t.layout.size))?;
-        for groups in [groups.saturating_sub(8), groups + 8] {
-            let fits = groups * size <= self.taps.len();
-            if groups > 0 && fits && groups * Planes::stride(size) <= TABLE_LINES_MAX {
-                let trial = self.try_layout(groups, size, pairs, sizes);
-                if best.as_ref().is_none_or(|best| trial.cycles < best.cycles) {
-                    best = Some(trial);
-                }
-            }
+        let Some(Trial { layout, .. }) = &best else {
+            // Tokens too short for any of these: a few groups, some bits of which are empty.
+            return Some(self.try_layout(8, SIZE_MIN, pairs, sizes));
+        };
+        let (groups, size) = (layout.groups, layout.size);
+        for groups in [groups - 8, groups + 8] {
+            self.attempt(groups, size, pairs, sizes, &mut best);
         }
         best
+    }
+
+    /// Tries a layout, where there are bits and room for it and its planes alone do not take longer
+    /// than the best.
+    fn attempt(
+        &self,
+        groups: usize,
+        size: usize,
+        pairs: u64,
+        sizes: (usize, usize),
+        best: &mut Option<Trial>,
+    ) {
+        let fits = groups * size <= self.taps.len();
+        let least_cycles = pairs as f64 * Costs::of(self.cpu).filter(groups);
+        let hopeless = best
+            .as_ref()
+            .is_some_and(|best| best.cycles <= least_cycles);
+        if !fits || hopeless || groups * Planes::stride(size) > TABLE_LINES_MAX {
+            return;
+        }
+        let trial = self.try_layout(groups, size, pairs, sizes);
+        if best.as_ref().is_none_or(|best| trial.cycles < best.cycles) {
+            *best = Some(trial);
+        }
     }
 
     fn try_layout(&self, groups: usize, size: usize, pairs: u64, sizes: (usize, usize)) -> Trial {
@@ -297,7 +305,9 @@ impl<'a> Sample<'a> {
         });
         let left = left as f64 / (tried as f64).max(1.0);
         let costs = Costs::of(self.cpu);
-        let of_pair = costs.filter(groups) + left * costs.pair(self.width);
+        // A crowded batch is compared at full width.
+        let compared = (left * costs.pair(self.width)).min(costs.full(self.width));
+        let of_pair = costs.filter(groups) + compared;
         let cycles = pairs as f64 * of_pair + costs.prepare(&layout, sizes, self.width);
         Trial {
             layout,
