@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use super::join::{Deal, Dealt, Join};
 use super::keyed::Sides;
 use super::linked::Linked;
-use super::lsh::{Draws, Tables};
+use super::lsh::{Distance, Draws, Tables};
 use super::order::unpack;
 use super::plan::Costs;
 use super::score::Scorer;
 use crate::encode::Columns;
-use crate::schema::{Agreement, CandidateSettings};
+use crate::schema::CandidateSettings;
 
 /// Comparisons spent on finding pairs to learn from: half a second to four.
 const EVIDENCE_COMPARISONS: usize = 400_000_000;
@@ -109,7 +109,7 @@ fn distances((a, b, side): Sides<'_, '_>, draws: &Draws, agreement: f64) -> Vec<
         pairs = sampled_pairs(a.len(), b.len(), &scorer);
     }
     if pairs.len() < EVIDENCE_PAIRS_MIN {
-        return vec![farthest(a, b, agreement, draws)];
+        return vec![Distance::new(a, b, draws).at(agreement)];
     }
     let step = pairs.len().div_ceil(EVIDENCE_PAIRS_MAX);
     pairs
@@ -123,7 +123,7 @@ fn distances((a, b, side): Sides<'_, '_>, draws: &Draws, agreement: f64) -> Vec<
 }
 
 fn linked_pairs(sides: Sides<'_, '_>, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
-    let linked = Linked::find(sides, super::Prefilter::Auto);
+    let linked = Linked::find(sides, super::Prefilter::Off);
     let pairs = linked.links.iter().map(|link| unpack(link.pair));
     pairs
         .filter(|(a, b)| scorer.pair(*a, *b) >= scorer.floor)
@@ -151,22 +151,6 @@ fn sampled_pairs(rows_a: usize, rows_b: usize, scorer: &Scorer<'_>) -> Vec<(u32,
         .collect();
     pairs.sort_unstable();
     pairs
-}
-
-/// Positions at which two tokens of just this agreement differ, if they differ everywhere alike.
-fn farthest(a: &Columns<'_>, b: &Columns<'_>, agreement: f64, draws: &Draws) -> f64 {
-    let bits = f64::from(a.header.token_bits);
-    let share = match a.header.agreement {
-        Agreement::Hamming => 1.0 - agreement,
-        Agreement::Dice => {
-            let mean = |columns: &Columns<'_>| {
-                let ones: f64 = columns.ones.iter().map(|ones| f64::from(*ones)).sum();
-                ones / columns.len().max(1) as f64
-            };
-            (1.0 - agreement) * (mean(a) + mean(b)) / bits
-        }
-    };
-    share * draws.len() as f64
 }
 
 /// Share of all pairs that meet in a table, for each number of bits.
