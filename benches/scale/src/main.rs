@@ -6,8 +6,9 @@
 //!
 //! `keyed` takes six rules of block keys over 512-bit tokens, `keyless` the tokens' own bits,
 //! `diffused` the six rules over 2048-bit tokens; `listed` is `keyed` without a lowest agreement.
-//! `prefilter` joins a register with a tenth, a hundredth and a thousandth of it, with the Bloom filter and without. Seconds
-//! are of processor time, user and system, of the whole process during the search.
+//! `prefilter` joins a register with a tenth, a hundredth and a thousandth of it, with the Bloom
+//! filter and without. `plan` prints what the ways of finding candidates would cost. Seconds are of
+//! processor time, user and system, of the whole process during the search.
 
 #![allow(
     clippy::indexing_slicing,

@@ -7,8 +7,8 @@ use super::linked::{Linked, LinkedPair};
 use super::order::{Pair, ordered, pack, slab_pairs, unpack};
 use super::score::{PairGather, Scorer};
 
-/// Listed pairs, doubles included, from which on doubles are removed in between: 800 MB.
-const HELD_MAX: usize = 50_000_000;
+/// Listed pairs, doubles included, from which on doubles are removed in between: 270 MB.
+const HELD_MAX: usize = 1 << 24;
 
 /// A pair that agrees enough.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,6 +41,7 @@ const PUT_BY_MAX: usize = 1 << 25;
 pub(super) struct Hits {
     lists: Vec<Vec<Hit>>,
     held: usize,
+    held_max: usize,
     /// Pairs that are still to be compared.
     put_by: Vec<Vec<u64>>,
     rows_a: usize,
@@ -52,6 +53,7 @@ impl Hits {
         Self {
             lists: Vec::new(),
             held: 0,
+            held_max: HELD_MAX,
             put_by: Vec::new(),
             rows_a,
         }
@@ -63,11 +65,11 @@ impl Hits {
             self.held += list.len();
             self.lists.push(list);
         }
-        if self.held > HELD_MAX {
+        if self.held > self.held_max {
             self.lists = ordered(std::mem::take(&mut self.lists), self.rows_a);
-            // Where few are doubles, the next round is worth it only after as many more.
-            let distinct: usize = self.lists.iter().map(Vec::len).sum();
-            self.held = distinct.saturating_sub(HELD_MAX / 2);
+            // Where few were doubles, the next round is worth it only after as many more.
+            self.held = self.lists.iter().map(Vec::len).sum();
+            self.held_max = HELD_MAX.max(2 * self.held);
         }
     }
 

@@ -102,7 +102,7 @@ pub struct TokenBits {
     /// Number of tables.
     pub tables: u32,
     /// Share of the pairs sought (`lsh_agreement` in the schema) that the tables bring together,
-    /// estimated from a sample before the run.
+    /// estimated from a sample before the run, less one standard error.
     pub recall: f64,
     /// Sums over the tables; a pair that several propose counts several times.
     pub count: RuleCount,

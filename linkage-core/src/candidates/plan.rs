@@ -24,8 +24,8 @@ pub struct Costs {
 }
 
 impl Default for Costs {
-    /// As `candidates_scale` takes on 10^6 to 10^7 records a side: one core at about 3.7 GHz without
-    /// vector instructions beyond SSE2, its memory shared with other work.
+    /// As `candidates_scale` takes on 10^6 to 10^7 records a side: one core at about 3.7 GHz
+    /// without vector instructions beyond SSE2, its memory shared with other work.
     fn default() -> Self {
         Self {
             pair_ns: 2.0,

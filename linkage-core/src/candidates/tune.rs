@@ -19,6 +19,9 @@ use crate::schema::CandidateSettings;
 /// Comparisons spent on finding pairs to learn from: half a second to four.
 const EVIDENCE_COMPARISONS: usize = 400_000_000;
 
+/// Fewest rows whose pairs are looked for, however many comparisons that takes.
+const EVIDENCE_ROWS_MIN: usize = 100;
+
 /// Most pairs learnt from.
 const EVIDENCE_PAIRS_MAX: usize = 2000;
 
@@ -84,10 +87,7 @@ fn tables(draws: &Draws, distances: &[f64], bits: u32, target: f64) -> (u32, f64
         .iter()
         .map(|differing| 1.0 - draws.meet(*differing, bits))
         .collect();
-    let recall = |count: u32| {
-        let lost: f64 = missed.iter().map(|missed| missed.powi(count as i32)).sum();
-        1.0 - lost / missed.len().max(1) as f64
-    };
+    let recall = |count: u32| 1.0 - lost(missed.iter().map(|missed| missed.powi(count as i32)));
     let (mut low, mut high) = (1, TABLES_MAX);
     while low < high {
         let middle = low.midpoint(high);
@@ -98,6 +98,14 @@ fn tables(draws: &Draws, distances: &[f64], bits: u32, target: f64) -> (u32, f64
         }
     }
     (low, recall(low))
+}
+
+/// Mean of the shares lost, and one standard error of it: few pairs know it badly.
+fn lost(shares: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = shares.clone().count().max(1) as f64;
+    let mean = shares.clone().sum::<f64>() / count;
+    let variance = shares.map(|share| (share - mean).powi(2)).sum::<f64>() / count;
+    mean + (variance / count).sqrt()
 }
 
 /// Numbers of positions at which pairs of at least this agreement differ: of pairs that share a
@@ -132,7 +140,7 @@ fn linked_pairs(sides: Sides<'_, '_>, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
 
 /// The pairs that evenly spread rows of the first side have on the second.
 fn sampled_pairs(rows_a: usize, rows_b: usize, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
-    let rows = (EVIDENCE_COMPARISONS / rows_b.max(1)).clamp(1, EVIDENCE_PAIRS_MAX);
+    let rows = (EVIDENCE_COMPARISONS / rows_b.max(1)).clamp(EVIDENCE_ROWS_MIN, EVIDENCE_PAIRS_MAX);
     let step = rows_a.div_ceil(rows).max(1);
     let rows: Vec<usize> = (0..rows_a).step_by(step).collect();
     let tiles: Vec<usize> = (0..rows_b).step_by(1 << 14).collect();
@@ -189,11 +197,19 @@ mod tests {
             let (count, recall) = tables(&draws, &distances, bits, 0.99);
             assert!(recall >= 0.99);
             let missed = |n: i32| {
-                let lost = distances.map(|d| (1.0 - draws.meet(d, bits)).powi(n));
-                lost.iter().sum::<f64>() / 3.0
+                let shares = distances.map(|d| (1.0 - draws.meet(d, bits)).powi(n));
+                lost(shares.into_iter())
             };
             assert!(1.0 - missed(count as i32 - 1) < 0.99, "one table fewer");
         }
+    }
+
+    #[test]
+    fn what_few_pairs_say_is_taken_with_a_margin() {
+        assert!((lost([0.2; 5].into_iter()) - 0.2).abs() < 1e-12);
+        // Standard deviation 0.5; of the mean of four, 0.25.
+        assert!((lost([0.0, 1.0, 0.0, 1.0].into_iter()) - 0.75).abs() < 1e-12);
+        assert!(lost(std::iter::empty()).abs() < 1e-12);
     }
 
     #[test]
