@@ -191,7 +191,7 @@ proptest! {
         let settings = settings(u64::MAX, least);
         check(&a, &b, Side::Across, &across(&a, &b, &settings), least);
         check(&a, &a, Side::Within, &within(&a, &settings), least);
-        for prefilter in [Prefilter::Off, Prefilter::Bloom, Prefilter::Auto] {
+        for prefilter in [Prefilter::Off, Prefilter::Bloom] {
             check(&a, &b, Side::Across, &across_by_keys(&a, &b, &settings, prefilter), least);
         }
     }
