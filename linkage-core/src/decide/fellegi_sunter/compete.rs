@@ -18,6 +18,8 @@ use rayon::prelude::*;
 /// A pair that may be a link.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Contender {
+    /// Its index in the list of candidates.
+    pub pair: u32,
     /// Row of the first owner.
     pub a: u32,
     /// Row of the second owner.
