@@ -92,10 +92,7 @@ pub fn link(
     settings: &CandidateSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
-    if let Some((first, rest)) = batches.split_first() {
-        rest.iter()
-            .try_for_each(|batch| first.header.comparable(batch.header))?;
-    }
+    comparable(batches)?;
     let owners = batches.len();
     let total = owners * owners.saturating_sub(1) / 2 + owners;
     // Memory is bounded by one pair of owners at a time; the cores are used within it.
@@ -158,6 +155,15 @@ pub fn link(
         assigned,
         links,
     })
+}
+
+/// Whether all batches were made under one project, key and schema.
+fn comparable(batches: &[Columns<'_>]) -> Result<(), BatchError> {
+    let Some((first, rest)) = batches.split_first() else {
+        return Ok(());
+    };
+    let mut rest = rest.iter();
+    rest.try_for_each(|batch| first.header.comparable(batch.header))
 }
 
 fn report(
