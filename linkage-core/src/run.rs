@@ -153,10 +153,7 @@ pub fn link_with<F: Finder>(
     finder: &F,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, F::Error> {
-    if let Some((first, rest)) = batches.split_first() {
-        rest.iter()
-            .try_for_each(|batch| first.header.comparable(batch.header))?;
-    }
+    comparable(batches)?;
     let owners = batches.len();
     let total = owners * owners.saturating_sub(1) / 2 + owners;
     // Memory is bounded by one pair of owners at a time; the cores are used within it.
@@ -230,6 +227,15 @@ pub fn link_with<F: Finder>(
         assigned,
         links,
     })
+}
+
+/// Whether all batches were made under one project, key and schema.
+fn comparable(batches: &[Columns<'_>]) -> Result<(), BatchError> {
+    let Some((first, rest)) = batches.split_first() else {
+        return Ok(());
+    };
+    let mut rest = rest.iter();
+    rest.try_for_each(|batch| first.header.comparable(batch.header))
 }
 
 fn report(

@@ -18,6 +18,8 @@ use rayon::prelude::*;
 /// A pair that may be a link.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Contender {
+    /// Its index in the list of candidates.
+    pub pair: u32,
     /// Row of the first owner.
     pub a: u32,
     /// Row of the second owner.
@@ -105,4 +107,71 @@ pub(super) fn posteriors(
         odds / (1.0 + odds)
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All sets of pairs of which no two share a record, by their odds: each pair's exact share.
+    fn exact(contenders: &[Contender]) -> Vec<f64> {
+        let (mut all, mut with) = (0.0, vec![0.0; contenders.len()]);
+        for set in 0..1_u32 << contenders.len() {
+            let chosen: Vec<usize> = (0..contenders.len())
+                .filter(|i| set >> i & 1 == 1)
+                .collect();
+            let share = |x: &usize, y: &usize| {
+                let (x, y) = (contenders[*x], contenders[*y]);
+                x.a == y.a || x.b == y.b
+            };
+            let clash = chosen
+                .iter()
+                .any(|x| chosen.iter().any(|y| x != y && share(x, y)));
+            if !clash {
+                let odds: f64 = chosen.iter().map(|i| contenders[*i].odds).product();
+                all += odds;
+                chosen.iter().for_each(|i| with[*i] += odds);
+            }
+        }
+        with.into_iter().map(|sum| sum / all).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rivals_share_as_their_odds_say(odds in prop::collection::vec(1e-3..1e3_f64, 1..5)) {
+            // Rivals for one record: the rule is exact.
+            let pair = |(b, odds): (u32, &f64)| Contender { pair: 0, a: 0, b, odds: *odds };
+            let contenders: Vec<_> = (0..).zip(&odds).map(pair).collect();
+            let found = posteriors(&contenders, (1, 5), true);
+            for (found, exact) in found.iter().zip(exact(&contenders)) {
+                prop_assert!((found - exact).abs() < 1e-9, "{found} {exact}");
+            }
+        }
+
+        #[test]
+        fn chains_of_rivals_are_settled(odds in prop::collection::vec(-10.0..10.0_f64, 3)) {
+            // a0-b0, a1-b0, a1-b1: as deep as the rounds reach.
+            let ends = [(0, 0), (1, 0), (1, 1)];
+            let pair = |((a, b), bits): ((u32, u32), &f64)| Contender { pair: 0, a, b, odds: bits.exp2() };
+            let contenders: Vec<_> = ends.into_iter().zip(&odds).map(pair).collect();
+            let found = posteriors(&contenders, (2, 2), true);
+            for (found, exact) in found.iter().zip(exact(&contenders)) {
+                prop_assert!((found - exact).abs() < 1e-9, "{found} {exact}");
+            }
+        }
+
+        #[test]
+        fn posteriors_are_probabilities(
+            pairs in prop::collection::btree_map((0_u32..6, 0_u32..6), -900.0..900.0_f64, 0..30)
+        ) {
+            let pair = |((a, b), bits): (&(u32, u32), &f64)| Contender { pair: 0, a: *a, b: *b, odds: bits.exp2() };
+            let contenders: Vec<_> = pairs.iter().map(pair).collect();
+            for one_partner in [true, false] {
+                let found = posteriors(&contenders, (6, 6), one_partner);
+                prop_assert!(found.iter().all(|p| (0.0..=1.0).contains(p)), "{found:?}");
+            }
+        }
+    }
 }

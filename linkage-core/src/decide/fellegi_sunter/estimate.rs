@@ -13,6 +13,8 @@
 //!   records: M / ((rows_a - M) (rows_b - M)), the odds that two records without another partner
 //!   are partners.
 
+use rayon::prelude::*;
+
 use super::compete::{Contender, posteriors};
 use super::frequency::Frequencies;
 use super::histogram::Histogram;
@@ -33,8 +35,12 @@ const PARTNERED_FIRST: f64 = 0.5;
 /// finite where every record has one.
 const ALONE_MIN: f64 = 0.01;
 
-/// Posterior odds below which a pair neither counts nor competes. 10^8 such pairs make one.
-const ODDS_MIN: f64 = 1e-8;
+/// Odds below which a pair neither counts nor competes: most candidates, by far. What they would add
+/// up to is left out of the number of links; a million of them are ten links at most.
+const ODDS_MIN: f64 = 1e-5;
+
+/// Pairs that one task looks at for contenders.
+const TASK_PAIRS: usize = 1 << 16;
 
 /// Bits by which a pair that shares a link key is surer than its filters make it, and at least: it
 /// is a link whatever they say, unless a rival shares one too.
@@ -51,8 +57,8 @@ pub(super) struct Evidence<'a> {
     pub histogram: &'a Histogram,
     /// Random pairs.
     pub sample: &'a Sample,
-    /// Bits of term frequency by pair; empty for none.
-    pub frequency_bits: Vec<f32>,
+    /// What term frequency multiplies the odds of each pair by; empty for none.
+    pub frequency_factors: Vec<f32>,
     /// Numbers of records.
     pub rows: (usize, usize),
     /// Whether a record has one partner at most.
@@ -85,13 +91,14 @@ impl<'a> Evidence<'a> {
         frequencies: &Frequencies<'_>,
         (rows, one_partner): ((usize, usize), bool),
     ) -> Self {
-        let frequency_bits = if frequencies.is_empty() {
+        let frequency_factors = if frequencies.is_empty() {
             vec![]
         } else {
-            let each = pairs.iter().zip(&histogram.of_pair);
+            let each = pairs.par_iter().zip(&histogram.of_pair);
             each.map(|(pair, pattern)| {
                 let pattern = histogram.patterns.get(*pattern as usize);
-                frequencies.of(pair.a, pair.b, pattern.copied().unwrap_or_default())
+                let bits = frequencies.of(pair.a, pair.b, pattern.copied().unwrap_or_default());
+                bits.exp2()
             })
             .collect()
         };
@@ -99,7 +106,7 @@ impl<'a> Evidence<'a> {
             pairs,
             histogram,
             sample,
-            frequency_bits,
+            frequency_factors,
             rows,
             one_partner,
         }
@@ -115,10 +122,12 @@ impl<'a> Evidence<'a> {
         while rounds < ROUNDS_MAX && !converged {
             rounds += 1;
             by_pattern.fill(0.0);
-            let (contenders, of) = self.contenders(&weights, self.prior_bits(matched));
+            let contenders = self.contenders(&weights, self.prior_bits(matched));
             let chances = posteriors(&contenders, self.rows, self.one_partner);
-            for (pattern, chance) in of.iter().zip(chances) {
-                if let Some(sum) = by_pattern.get_mut(*pattern as usize) {
+            for (contender, chance) in contenders.iter().zip(chances) {
+                let pattern = self.histogram.of_pair.get(contender.pair as usize);
+                let sum = pattern.and_then(|pattern| by_pattern.get_mut(*pattern as usize));
+                if let Some(sum) = sum {
                     *sum += chance;
                 }
             }
@@ -139,54 +148,45 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Each pair's posterior probability under an estimate.
-    pub fn chances(&self, estimate: &Estimate) -> Vec<f64> {
-        let bits = self.pattern_bits(&estimate.weights, estimate.prior_bits);
-        let contenders: Vec<(usize, Contender)> = (0..self.pairs.len())
-            .filter_map(|at| Some((at, self.contender(at, &bits)?.0)))
+    /// Under an estimate, the pairs that may be links, in order, and their posterior probabilities.
+    pub fn chances(&self, estimate: &Estimate) -> (Vec<Contender>, Vec<f64>) {
+        let contenders = self.contenders(&estimate.weights, estimate.prior_bits);
+        let chances = posteriors(&contenders, self.rows, self.one_partner);
+        (contenders, chances)
+    }
+
+    /// The pairs that may be links, in order.
+    fn contenders(&self, weights: &Weights, prior_bits: f64) -> Vec<Contender> {
+        let odds = |pattern| (prior_bits + weights.of(pattern)).min(BITS_LIMIT).exp2();
+        let odds: Vec<f64> = self.histogram.patterns.iter().map(|p| odds(*p)).collect();
+        let tasks: Vec<Vec<Contender>> = self
+            .pairs
+            .par_chunks(TASK_PAIRS)
+            .enumerate()
+            .map(|(task, pairs)| {
+                let first = task * TASK_PAIRS;
+                let each = (first..).zip(pairs);
+                each.filter_map(|(at, pair)| self.contender(at, pair, &odds))
+                    .collect()
+            })
             .collect();
-        let listed: Vec<Contender> = contenders.iter().map(|(_, c)| *c).collect();
-        let mut chances = vec![0.0; self.pairs.len()];
-        let found = posteriors(&listed, self.rows, self.one_partner);
-        for ((at, _), chance) in contenders.iter().zip(found) {
-            if let Some(slot) = chances.get_mut(*at) {
-                *slot = chance;
-            }
-        }
-        chances
-    }
-
-    /// The pairs that may be links, and the pattern of each.
-    fn contenders(&self, weights: &Weights, prior_bits: f64) -> (Vec<Contender>, Vec<u32>) {
-        let bits = self.pattern_bits(weights, prior_bits);
-        let each = (0..self.pairs.len()).filter_map(|at| self.contender(at, &bits));
-        each.unzip()
-    }
-
-    /// Log odds of each pattern.
-    fn pattern_bits(&self, weights: &Weights, prior_bits: f64) -> Vec<f64> {
-        let patterns = self.histogram.patterns.iter();
-        patterns
-            .map(|pattern| prior_bits + weights.of(*pattern))
-            .collect()
+        tasks.concat()
     }
 
     #[inline]
-    fn contender(&self, at: usize, bits: &[f64]) -> Option<(Contender, u32)> {
+    fn contender(&self, at: usize, pair: &ScoredPair, odds: &[f64]) -> Option<Contender> {
         let pattern = *self.histogram.of_pair.get(at)?;
-        let pair = self.pairs.get(at)?;
-        let more = self.frequency_bits.get(at).copied().unwrap_or(0.0);
-        let mut bits = bits.get(pattern as usize)? + f64::from(more);
+        let factor = self.frequency_factors.get(at).copied().unwrap_or(1.0);
+        let mut odds = odds.get(pattern as usize)? * f64::from(factor);
         if pair.link_rule.is_some() {
-            bits = bits.max(0.0) + LINKED_BITS;
+            odds = odds.max(1.0) * LINKED_BITS.exp2();
         }
-        let odds = bits.min(BITS_LIMIT).exp2();
-        let contender = Contender {
+        (odds >= ODDS_MIN).then_some(Contender {
+            pair: u32::try_from(at).ok()?,
             a: pair.a,
             b: pair.b,
             odds,
-        };
-        (odds >= ODDS_MIN).then_some((contender, pattern))
+        })
     }
 
     /// log2 of the odds that two records are partners, of `matched` links in all.

@@ -54,16 +54,48 @@ impl Histogram {
     }
 }
 
+/// Places of a [`Recent`], a power of two: 64 KiB and more patterns than a task has often.
+const PLACES_LOG2: u32 = 11;
+
+/// The patterns met lately and their numbers, direct-mapped: a few patterns make up most pairs, and
+/// a map's hash costs as much as the comparison does.
+struct Recent(Vec<Option<(Pattern, u32)>>);
+
+impl Recent {
+    fn new() -> Self {
+        Self(vec![None; 1 << PLACES_LOG2])
+    }
+
+    /// The place for `pattern`, by multiplicative hashing (Knuth, TAOCP 3, 6.4).
+    #[inline]
+    fn place(&mut self, pattern: Pattern) -> Option<&mut Option<(Pattern, u32)>> {
+        let place = pattern.mixed() >> (u64::BITS - PLACES_LOG2);
+        self.0.get_mut(place as usize)
+    }
+}
+
 /// Distinct patterns in the order in which they come first, and each one's number.
 fn number(patterns: impl Iterator<Item = Pattern>) -> (Vec<Pattern>, Vec<u32>) {
     let (mut found, mut numbers) = (Vec::new(), Vec::new());
     let mut known: HashMap<Pattern, u32> = HashMap::new();
+    let mut recent = Recent::new();
     for pattern in patterns {
+        let place = recent.place(pattern);
+        if let Some(Some((_, number))) = place
+            .as_deref()
+            .filter(|p| p.is_some_and(|p| p.0 == pattern))
+        {
+            numbers.push(*number);
+            continue;
+        }
         let next = u32::try_from(found.len()).unwrap_or(u32::MAX);
         let number = *known.entry(pattern).or_insert_with(|| {
             found.push(pattern);
             next
         });
+        if let Some(place) = place {
+            *place = Some((pattern, number));
+        }
         numbers.push(number);
     }
     (found, numbers)

@@ -106,6 +106,13 @@ impl Pattern {
         (self.0 >> (at * LEVEL_BITS)) as usize & (LEVELS - 1)
     }
 
+    /// The levels mixed into the upper bits of a word.
+    pub(super) fn mixed(self) -> u64 {
+        let word = self.0 as u64 ^ (self.0 >> u64::BITS) as u64;
+        // 2^64 divided by the golden section, made odd.
+        word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// Whether no filter says anything.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -33,6 +33,7 @@ pub use report::{
     Basis, FilterReport, LevelReport, PATTERN_PAIRS_MIN, PATTERNS_MAX, PatternReport, Report,
 };
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use self::estimate::Evidence;
@@ -86,13 +87,14 @@ pub struct Scored {
 }
 
 /// Estimates the model from candidate `pairs` of two owners, which are in order of (a, b), and
-/// makes each pair's score its posterior probability of being one person's.
+/// makes each pair's score its posterior probability of being one person's. Pairs with next to no
+/// chance are dropped.
 ///
 /// # Errors
-/// [`Unfit`] where there is not enough to estimate from; the scores are then as before.
+/// [`Unfit`] where there is not enough to estimate from; the pairs are then as before.
 pub fn score(
     (a, b): (&Columns<'_>, &Columns<'_>),
-    pairs: &mut [ScoredPair],
+    pairs: &mut Vec<ScoredPair>,
     settings: Settings,
 ) -> Result<Scored, Unfit> {
     if a.header.segments.is_empty() {
@@ -118,11 +120,16 @@ pub fn score(
         (rows, settings.one_partner),
     );
     let estimate = evidence.estimate();
-    let chances = evidence.chances(&estimate);
+    let (contenders, chances) = evidence.chances(&estimate);
     let report = Report::new(&estimate, &histogram, &frequencies);
-    for (pair, chance) in pairs.iter_mut().zip(chances) {
-        pair.score = chance;
+    pairs.par_iter_mut().for_each(|pair| pair.score = 0.0);
+    for (contender, chance) in contenders.iter().zip(chances) {
+        if let Some(pair) = pairs.get_mut(contender.pair as usize) {
+            pair.score = chance;
+        }
     }
+    // What is left has some chance, or a link key that gives it one.
+    pairs.retain(|pair| pair.score > 0.0);
     let assigned = one_to_one(pairs, rows.0, rows.1);
     Ok(Scored {
         calibration: calibration::calibration(&assigned, estimate.matched),
