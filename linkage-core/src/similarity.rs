@@ -1,6 +1,8 @@
 //! Agreement of two tokens: Dice's coefficient, of the whole or filter by filter, or Hamming
 //! agreement; all in 0..=1.
 
+use linkage_kernel::Counter;
+
 use crate::encode::Columns;
 use crate::schema::{Agreement, Segment};
 
@@ -61,6 +63,7 @@ pub struct Comparison<'a> {
     agreement: Agreement,
     bits: u32,
     segments: &'a [Segment],
+    counter: Counter,
 }
 
 /// One owner's tokens and their numbers of set bits.
@@ -100,6 +103,7 @@ impl<'a> Comparison<'a> {
             agreement: a.header.agreement,
             bits: a.header.token_bits,
             segments: &a.header.segments,
+            counter: Counter::best(),
         }
     }
 
@@ -116,7 +120,7 @@ impl<'a> Comparison<'a> {
         if self.agreement == Agreement::Dice && !self.segments.is_empty() {
             return segment_agreement(token_a, token_b, self.segments);
         }
-        let both = intersection(token_a, token_b);
+        let both = self.counter.common(token_a, token_b);
         match self.agreement {
             Agreement::Dice => dice(both, ones_a, ones_b),
             Agreement::Hamming => hamming_agreement(both, ones_a, ones_b, self.bits),

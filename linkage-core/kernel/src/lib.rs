@@ -12,6 +12,7 @@
 //! | the best partners of every record | [`nearest`] |
 //! | these pairs | [`Scorer::intersections`] |
 //! | these records with those | [`Scorer::block`] |
+//! | common bits of tokens laid out by the caller | [`Counter`] |
 //!
 //! There are two methods ([`Method`]). *Full width* ANDs and counts all words of every pair, in
 //! tiles that keep the counters in registers. *Slices* looks up a lower bound of the Hamming
@@ -33,6 +34,7 @@
 //!
 //! Results never depend on the number of threads (rayon's current pool) or on the instruction set.
 
+mod counter;
 mod dense;
 mod engine;
 mod error;
@@ -50,6 +52,7 @@ mod scorer;
 mod sketch;
 mod verify;
 
+pub use counter::Counter;
 pub use error::Error;
 pub use isa::Isa;
 pub use join::{Hit, Method, Pairs, Settings, join, join_with, plan};

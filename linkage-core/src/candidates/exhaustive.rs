@@ -1,5 +1,8 @@
 //! Every record with every record, for inputs small enough.
 
+use std::sync::{Mutex, PoisonError};
+
+use linkage_kernel::{Measure, Pairs, Rows, Rule, Settings, join_with};
 use rayon::prelude::*;
 
 use super::hits::{Hit, Hits};
@@ -7,7 +10,8 @@ use super::keyed::Sides;
 use super::linked::Linked;
 use super::score::Scorer;
 use super::{Candidates, Method, Prefilter, Side};
-use crate::schema::CandidateSettings;
+use crate::encode::Columns;
+use crate::schema::{Agreement, CandidateSettings};
 use crate::similarity::Comparison;
 
 /// Pairs drawn to place the floor.
@@ -25,20 +29,10 @@ pub(super) fn find((a, b, side): Sides<'_, '_>, settings: &CandidateSettings) ->
     let comparison = Comparison::new(a, b);
     let floor = floor(&comparison, a.len(), b.len()).max(settings.agreement_min());
     let scorer = Scorer::new(a, b, side, floor);
-    let tasks: Vec<usize> = (0..a.len()).step_by(TASK_ROWS).collect();
-    let lists: Vec<Vec<Hit>> = tasks
-        .into_par_iter()
-        .map(|first| {
-            let rows = first..a.len().min(first + TASK_ROWS);
-            let mut hits = Vec::new();
-            scorer.ranges(rows, 0..b.len(), &mut |a, b, score| {
-                if score > 0.0 {
-                    hits.push(Hit::new(a, b, score));
-                }
-            });
-            hits
-        })
-        .collect();
+    let lists = match whole((a, b, side), floor) {
+        Some(lists) => lists,
+        None => by_filter((a, b), &scorer),
+    };
     let mut hits = Hits::new(a.len());
     hits.extend(lists);
     let compared = match side {
@@ -54,6 +48,60 @@ pub(super) fn find((a, b, side): Sides<'_, '_>, settings: &CandidateSettings) ->
         token_bits: None,
         identity_conflicts: linked.conflicts,
     }
+}
+
+/// Compares whole tokens; `None` where tokens are compared filter by filter, or are of a length
+/// that the kernel does not know.
+fn whole((a, b, side): Sides<'_, '_>, floor: f64) -> Option<Vec<Vec<Hit>>> {
+    if !a.header.segments.is_empty() {
+        return None;
+    }
+    let measure = match a.header.agreement {
+        Agreement::Dice => Measure::Dice,
+        Agreement::Hamming => Measure::Hamming,
+    };
+    let bits = a.header.token_bits;
+    let rule = Rule::new(measure, floor, bits).ok()?;
+    let [rows_a, rows_b] = [a, b].map(|columns| Rows::new(columns.words, columns.ones, bits));
+    let (rows_a, rows_b) = (rows_a.ok()?, rows_b.ok()?);
+    let settings = Settings {
+        pairs: match side {
+            Side::Across => Pairs::Across,
+            Side::Within => Pairs::Within,
+        },
+        ..Settings::default()
+    };
+    let lists = Mutex::new(Vec::new());
+    let list = |found: &[linkage_kernel::Hit]| {
+        let score = |hit: &linkage_kernel::Hit| {
+            let ones = (a.ones(hit.a as usize), b.ones(hit.b as usize));
+            Hit::new(hit.a, hit.b, rule.score(hit.intersection, ones.0, ones.1))
+        };
+        let hits = found.iter().map(score).filter(|hit| hit.score() > 0.0);
+        let hits: Vec<Hit> = hits.collect();
+        let mut lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.push(hits);
+    };
+    join_with(&rows_a, &rows_b, &rule, &settings, list).ok()?;
+    Some(lists.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Compares tokens filter by filter.
+fn by_filter((a, b): (&Columns<'_>, &Columns<'_>), scorer: &Scorer<'_>) -> Vec<Vec<Hit>> {
+    let tasks: Vec<usize> = (0..a.len()).step_by(TASK_ROWS).collect();
+    tasks
+        .into_par_iter()
+        .map(|first| {
+            let rows = first..a.len().min(first + TASK_ROWS);
+            let mut hits = Vec::new();
+            scorer.ranges(rows, 0..b.len(), &mut |a, b, score| {
+                if score > 0.0 {
+                    hits.push(Hit::new(a, b, score));
+                }
+            });
+            hits
+        })
+        .collect()
 }
 
 /// The agreement that all but about [`STRANGERS_PER_RECORD`] of a record's pairs stay below, from

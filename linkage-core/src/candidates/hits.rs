@@ -22,6 +22,10 @@ impl Hit {
         let pair = pack(a, b);
         Self { pair, score }
     }
+
+    pub fn score(&self) -> f64 {
+        self.score
+    }
 }
 
 impl Pair for Hit {

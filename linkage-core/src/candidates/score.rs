@@ -11,11 +11,13 @@
 
 use std::ops::Range;
 
+use linkage_kernel::Counter;
+
 use super::Side;
 use super::order::unpack;
 use crate::encode::Columns;
 use crate::schema::{Agreement, Segment};
-use crate::similarity::{Comparison, dice, hamming_agreement, intersection, segment_agreement};
+use crate::similarity::{Comparison, dice, hamming_agreement, segment_agreement};
 
 /// Rows gathered of either side: with 2048-bit tokens 64 KiB each.
 pub(super) const TILE_ROWS: usize = 256;
@@ -32,6 +34,7 @@ pub(super) struct Scorer<'a> {
     bits: u32,
     segments: &'a [Segment],
     side: Side,
+    counter: Counter,
     /// Lowest agreement passed on.
     pub floor: f64,
 }
@@ -70,6 +73,7 @@ impl<'a> Scorer<'a> {
             bits: a.header.token_bits,
             segments: &a.header.segments,
             side,
+            counter: Counter::best(),
             floor,
         }
     }
@@ -95,7 +99,7 @@ impl<'a> Scorer<'a> {
                 segment_agreement(a, b, self.segments)
             };
         }
-        self.score(intersection(a, b), ones_a.into(), ones_b.into())
+        self.score(self.counter.common(a, b), ones_a.into(), ones_b.into())
     }
 
     /// Compares all of `rows_a` with all of `rows_b`.
@@ -131,13 +135,7 @@ impl<'a> Scorer<'a> {
                 }
             });
         }
-        match self.width {
-            4 => self.whole_tile::<4>(a, b, sink),
-            8 => self.whole_tile::<8>(a, b, sink),
-            16 => self.whole_tile::<16>(a, b, sink),
-            32 => self.whole_tile::<32>(a, b, sink),
-            _ => self.whole_tile::<0>(a, b, sink),
-        }
+        self.whole_tile(a, b, sink);
     }
 
     /// Fields of their own filter: any score that a closure computes row against rows.
@@ -164,19 +162,14 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Whole tokens of `W` words; of any number if `W` is 0.
-    fn whole_tile<const W: usize>(
-        &self,
-        a: Rows<'_>,
-        b: Rows<'_>,
-        sink: &mut impl FnMut(u32, u32, f64),
-    ) {
+    /// Whole tokens.
+    fn whole_tile(&self, a: Rows<'_>, b: Rows<'_>, sink: &mut impl FnMut(u32, u32, f64)) {
         let mut both = [0_u32; TILE_ROWS];
         let both = &mut both[..b.ones.len()];
         for (at, token) in a.tokens.chunks_exact(self.width).enumerate() {
             let row_a = a.ids.at(at);
             let ones_a = u32::from(a.ones[at]);
-            intersections::<W>(token, b.tokens, both);
+            self.counter.with_each(token, b.tokens, both);
             for (other, both) in both.iter().enumerate() {
                 let ones_b = u32::from(b.ones[other]);
                 if !self.may_pass(*both, ones_a + ones_b) {
@@ -230,17 +223,6 @@ fn contiguous<'t>(columns: &Columns<'t>, rows: Range<usize>) -> Rows<'t> {
     }
 }
 
-/// Positions set in `token` and in each of `tokens`; with `W`, the number of words is known when
-/// this is compiled, and the loop over them unrolled.
-#[inline]
-fn intersections<const W: usize>(token: &[u64], tokens: &[u64], out: &mut [u32]) {
-    let width = if W == 0 { token.len().max(1) } else { W };
-    let token = &token[..width];
-    for (out, other) in out.iter_mut().zip(tokens.chunks_exact(width)) {
-        *out = intersection(token, other);
-    }
-}
-
 /// Blocks on their way to the scorer: collected until a tile is full, then gathered and compared.
 #[derive(Default)]
 pub(super) struct Gather {
@@ -282,12 +264,14 @@ impl Gather {
     /// Compares what is left.
     pub fn finish(&mut self, scorer: &Scorer<'_>, sink: &mut impl FnMut(u32, u32, f64)) {
         fetch(
+            scorer.counter,
             &scorer.a,
             &self.rows_a,
             &mut self.tokens_a,
             &mut self.ones_a,
         );
         fetch(
+            scorer.counter,
             &scorer.b,
             &self.rows_b,
             &mut self.tokens_b,
@@ -344,7 +328,7 @@ impl PairGather {
                 self.rows[side].clear();
                 self.rows[side].extend(pairs.iter().map(row));
                 let (tokens, ones) = (&mut self.tokens[side], &mut self.ones[side]);
-                fetch(columns, &self.rows[side], tokens, ones);
+                fetch(scorer.counter, columns, &self.rows[side], tokens, ones);
             }
             let [tokens_a, tokens_b] = &self.tokens;
             let tokens = tokens_a
@@ -361,9 +345,15 @@ impl PairGather {
     }
 }
 
-/// Copies the tokens of `rows`. Set bits are counted in the copy: their column would be one more
+/// Copies the tokens of at most [`TILE_ROWS`] rows. Set bits are counted in the copy: their column would be one more
 /// place in memory to wait for.
-fn fetch(columns: &Columns<'_>, rows: &[u32], tokens: &mut Vec<u64>, ones: &mut Vec<u16>) {
+fn fetch(
+    counter: Counter,
+    columns: &Columns<'_>,
+    rows: &[u32],
+    tokens: &mut Vec<u64>,
+    ones: &mut Vec<u16>,
+) {
     let width = columns.width();
     // Touching all rows in a loop that does nothing else keeps as many reads under way as the
     // processor can; copying them one by one would wait for each.
@@ -381,9 +371,11 @@ fn fetch(columns: &Columns<'_>, rows: &[u32], tokens: &mut Vec<u64>, ones: &mut 
             }
         }
     }
-    let set = |token: &[u64]| token.iter().map(|word| word.count_ones()).sum::<u32>() as u16;
+    let mut counts = [0; TILE_ROWS];
+    let counts = &mut counts[..rows.len()];
+    counter.one_by_one(width, tokens, tokens, counts);
     ones.clear();
-    ones.extend(tokens.chunks_exact(width).map(set));
+    ones.extend(counts.iter().map(|count| *count as u16));
 }
 
 fn copy<const W: usize>(words: &[u64], rows: &[u32], tokens: &mut [u64]) {
