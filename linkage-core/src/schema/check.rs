@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Calendar, Error, Feature, FeatureKind, Field, Kind, Part, Profile, Schema, Take};
+use super::{
+    Calendar, Error, Feature, FeatureKind, Field, Kind, Part, Profile, RecordsPerOwner, Schema,
+    Take,
+};
 use crate::record::Component;
 
 /// Most fields, keys of each kind, parts of a key, attributes: far above real schemas, low enough
@@ -73,6 +76,7 @@ pub(super) fn meaning(schema: &Schema, text: &str) -> Result<(), Error> {
     fields(&check, schema)?;
     filters(&check, schema)?;
     keys(&check, schema)?;
+    decide(&check, schema)?;
     attributes(&check, schema)
 }
 
@@ -339,6 +343,22 @@ fn part(check: &Checker<'_>, schema: &Schema, key: &str, part: &Part) -> Result<
         format!("key \"{key}\": parts of a date need a field of kind = \"date\"")
     })?;
     component(check, field, part.part)
+}
+
+fn decide(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
+    let assignment = schema.decide.assignment();
+    let one = schema.decide.records_per_owner == RecordsPerOwner::One;
+    check.require(
+        assignment.is_one_to_one() == one,
+        assignment.as_str(),
+        || {
+            format!(
+                "assignment = \"{}\" needs records_per_owner = {}",
+                assignment.as_str(),
+                if one { "\"any\"" } else { "1" }
+            )
+        },
+    )
 }
 
 fn attributes(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
