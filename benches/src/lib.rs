@@ -8,6 +8,10 @@ use linkage_core::schema::{Agreement, LinkColumn, LinkRole, Profile, Suite};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
+/// What the program allocates with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Fixed, so that every run works on the same data.
 const SEED: u64 = 20_240_101;
 

@@ -123,6 +123,30 @@ impl Component {
     }
 }
 
+/// A set of components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Components(u32);
+
+impl Components {
+    /// Every component.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// Whether `component` is one of them.
+    pub fn contains(self, component: Component) -> bool {
+        self.0 & 1 << component as u32 != 0
+    }
+}
+
+impl FromIterator<Component> for Components {
+    fn from_iter<I: IntoIterator<Item = Component>>(components: I) -> Self {
+        let bits = components.into_iter().map(|one| 1 << one as u32);
+        Self(bits.fold(0, |set, bit: u32| set | bit))
+    }
+}
+
+/// Components that most names and addresses have.
+const USUAL_COMPONENTS: usize = 8;
+
 /// A field's value in canonical form: its text and its named components, wiped when dropped.
 pub struct NormalValue {
     whole: Zeroizing<String>,
@@ -154,6 +178,9 @@ impl NormalValue {
     /// only and ignored here.
     pub fn add(&mut self, component: Component, text: Zeroizing<String>) {
         if !text.is_empty() && !component.is_whole() {
+            if self.components.is_empty() {
+                self.components.reserve_exact(USUAL_COMPONENTS);
+            }
             self.components.push((component, text));
         }
     }

@@ -67,6 +67,51 @@ pub struct Outcome {
     pub links: Vec<Link>,
 }
 
+/// Finds the candidate pairs of a run, by whatever means: the pairs are those of [`candidates`].
+pub trait Finder {
+    /// Why there are none.
+    type Error: From<BatchError>;
+
+    /// What [`candidates::within`] finds in the records of `owner`.
+    ///
+    /// # Errors
+    /// The finder's own.
+    fn within(&self, owner: usize) -> Result<candidates::Candidates, Self::Error>;
+
+    /// What [`candidates::across`] finds between the records of two owners.
+    ///
+    /// # Errors
+    /// The finder's own.
+    fn across(&self, owner_a: usize, owner_b: usize)
+    -> Result<candidates::Candidates, Self::Error>;
+}
+
+/// Finds candidate pairs in memory.
+struct InMemory<'a> {
+    batches: &'a [Columns<'a>],
+    settings: &'a CandidateSettings,
+}
+
+impl InMemory<'_> {
+    fn batch(&self, owner: usize) -> Result<&Columns<'_>, BatchError> {
+        let none = BatchError::Incomparable("there is no such owner");
+        self.batches.get(owner).ok_or(none)
+    }
+}
+
+impl Finder for InMemory<'_> {
+    type Error = BatchError;
+
+    fn within(&self, owner: usize) -> Result<candidates::Candidates, BatchError> {
+        Ok(candidates::within(self.batch(owner)?, self.settings))
+    }
+
+    fn across(&self, owner_a: usize, owner_b: usize) -> Result<candidates::Candidates, BatchError> {
+        let (a, b) = (self.batch(owner_a)?, self.batch(owner_b)?);
+        Ok(candidates::across(a, b, self.settings))
+    }
+}
+
 /// Links the records of all `batches`. `progress` is told how many of how many comparisons of
 /// owners are done.
 ///
@@ -77,6 +122,20 @@ pub fn link(
     settings: &CandidateSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
+    link_with(batches, &InMemory { batches, settings }, progress)
+}
+
+/// Links the records of all `batches` as [`link`] does, with the candidate pairs that `finder`
+/// finds.
+///
+/// # Errors
+/// [`BatchError::Incomparable`] when two batches were not made under one project, key and schema;
+/// the finder's own.
+pub fn link_with<F: Finder>(
+    batches: &[Columns<'_>],
+    finder: &F,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Outcome, F::Error> {
     if let Some((first, rest)) = batches.split_first() {
         rest.iter()
             .try_for_each(|batch| first.header.comparable(batch.header))?;
@@ -90,8 +149,8 @@ pub fn link(
         progress(done, total);
     };
     let mut strangers = Vec::with_capacity(owners);
-    for batch in batches {
-        let mut within = candidates::within(batch, settings);
+    for owner in 0..owners {
+        let mut within = finder.within(owner)?;
         // What the estimate looks at are the few most similar strangers, not the bulk.
         within.pairs.retain(|pair| pair.link_rule.is_none());
         within.pairs.shrink_to_fit();
@@ -102,7 +161,7 @@ pub fn link(
     let mut apart = Vec::new();
     for (owner_a, a) in batches.iter().enumerate() {
         for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
-            let found = candidates::across(a, b, settings);
+            let found = finder.across(owner_a, owner_b)?;
             let chosen = one_to_one(&found.pairs, a.len(), b.len());
             let side = |owner: usize| strangers.get(owner);
             let floors = [side(owner_a), side(owner_b)]

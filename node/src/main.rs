@@ -7,6 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A wrong command line ends here, with exit code 2; `--help` and `--version` with 0.
     let cli = cli::Cli::parse();

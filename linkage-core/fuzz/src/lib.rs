@@ -1,5 +1,8 @@
-//! What the fuzz targets share: one field of one kind, normalised twice.
+//! What the fuzz targets share: one field of one kind, normalised twice, and a place for encodings.
 
+use std::io;
+
+use linkage_core::encode::clkhash::format::Sink;
 use linkage_core::normalise::Normaliser;
 use linkage_core::record::{Component, Day, RawRecord};
 use linkage_core::schema::Schema;
@@ -44,5 +47,26 @@ pub fn normalise(schema: &Schema, bytes: &[u8]) {
     if let Some(once) = canonical(&text) {
         let twice = canonical(&once);
         assert_eq!(twice.as_deref(), Some(once.as_str()), "not idempotent");
+    }
+}
+
+/// Encodings as they were handed over.
+#[derive(Default)]
+pub struct Kept {
+    /// The encodings, in order.
+    pub encodings: Vec<Vec<u8>>,
+    /// How many block ids came with them.
+    pub block_ids: u64,
+}
+
+impl Sink for Kept {
+    fn encoding(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.encodings.push(bytes.to_vec());
+        Ok(())
+    }
+
+    fn blocks(&mut self, _row: u64, ids: &[String]) -> io::Result<()> {
+        self.block_ids += ids.len() as u64;
+        Ok(())
     }
 }

@@ -38,6 +38,7 @@
 //! # }
 //! ```
 
+mod book;
 mod clerk;
 mod data;
 mod noise;

@@ -1,15 +1,15 @@
 //! A department's records of persons: its imperfect copies of those it covers.
 
+use crate::book::Book;
 use crate::clerk::Clerk;
 use crate::department::Department;
 use crate::errors::Finding;
 use crate::noise::rates::Rates;
 use crate::output::{Dataset, Row};
-use crate::permutation::Permutation;
-use crate::plan::{Plan, Shape, Visit};
+use crate::plan::{Shape, Visit};
 use crate::population::{PERSONS_MAX, Population};
-use crate::settings::{Error, ErrorLevel, Extent, Settings};
-use crate::stream::{Purpose, Stream, happens, mix};
+use crate::settings::{Error, Extent, Settings};
+use crate::stream::{Purpose, mix};
 
 /// One row of a department, with the truth about it.
 #[derive(Clone, Debug)]
@@ -69,24 +69,18 @@ impl Row for Record {
 const COPIES: u64 = 8;
 /// First copy that is a further visit.
 const FIRST_VISIT: u64 = 2;
-/// Duplicates within a source: 1.5 %, in units of 0.01 %.
-const DUPLICATES: u64 = 150;
 /// People with at least 2, 3, ... 6 visits, in units of 0.01 %: an assumption.
 const VISITS: [u64; 5] = [5_000, 2_800, 1_600, 900, 500];
-/// Record ids are drawn from a range far larger than any department, so they are not dense.
+/// Numbers that record ids are drawn from.
 const RECORD_IDS: u64 = 1_000_000_000_000;
 const _: () = assert!(PERSONS_MAX as u64 * COPIES < RECORD_IDS);
 
 /// A department's records of persons, as the settings ask for them.
 pub struct Records {
     department: Department,
-    seed: u64,
-    duplicates: bool,
-    errors: bool,
     rates: Rates,
     population: Population,
-    record_ids: Permutation,
-    plan: Plan,
+    book: Book,
 }
 
 impl Department {
@@ -113,16 +107,11 @@ impl Department {
             },
             entities_name: "persons",
         };
-        let key = mix([settings.seed, Purpose::RecordId as u64, self as u64, 0]);
         Ok(Records {
             department: self,
-            seed: settings.seed,
-            duplicates: settings.duplicates,
-            errors: settings.errors != ErrorLevel::None,
             rates: Rates::of(self, settings.errors),
             population,
-            record_ids: Permutation::new(RECORD_IDS, key),
-            plan: Plan::new(settings, &shape)?,
+            book: Book::open(settings, &shape, COPIES, RECORD_IDS)?,
         })
     }
 }
@@ -139,21 +128,22 @@ impl Dataset for Records {
     }
 
     fn visits(&self) -> u64 {
-        self.plan.visits()
+        self.book.plan.visits()
     }
 
     fn rows_max(&self) -> u64 {
-        self.plan.rows_max()
+        self.book.plan.rows_max()
     }
 
     fn row(&self, position: u64) -> Option<Record> {
-        let visit = self.plan.at(position);
-        if self.plan.is_overlap() {
+        let visit = self.book.plan.at(position);
+        if self.book.plan.is_overlap() {
             return self.write(self.population.adult(visit.entity)?, 0);
         }
         let index = u32::try_from(visit.entity).ok()?;
         // Cheap draws first: most visits end here.
-        let covered = self.happens(Purpose::Coverage, index, self.department.coverage());
+        let coverage = self.department.coverage();
+        let covered = self.book.happens(Purpose::Coverage, index, coverage);
         let admitted = |index| {
             let member = self.population.member(index);
             member.is_some_and(|member| self.department.admits(member.age()))
@@ -167,38 +157,35 @@ impl Records {
     fn has_copy(&self, visit: &Visit, index: u32) -> bool {
         match visit.copy {
             0 => true,
-            1 => self.duplicates && self.happens(Purpose::Duplicate, index, DUPLICATES),
+            1 => self.book.is_duplicated(index),
             copy => {
-                let drawn = mix([self.seed, Purpose::Episodes as u64, 0, u64::from(index)]);
+                let drawn = mix([
+                    self.book.seed,
+                    Purpose::Episodes as u64,
+                    0,
+                    u64::from(index),
+                ]);
                 let least = VISITS.get((copy - FIRST_VISIT) as usize);
                 least.is_some_and(|share| drawn % 10_000 < *share)
             }
         }
     }
 
-    fn happens(&self, purpose: Purpose, index: u32, rate: u64) -> bool {
-        let scope = self.department as u64;
-        happens(self.seed, purpose, scope, u64::from(index), rate)
-    }
-
     fn write(&self, index: u32, copy: u64) -> Option<Record> {
-        let visit = u64::from(index) * COPIES + copy;
         let (household, place) = self.population.household(index)?;
         let person = household.person(place)?;
-        let scope = self.department as u64;
-        let mut stream = Stream::open(self.seed, Purpose::Copy, scope, visit);
+        let (mut stream, number) = self.book.open_row(index, copy);
         let mut clerk = Clerk {
             department: self.department,
             rates: &self.rates,
-            careless: self.errors,
+            careless: self.book.careless,
             lag: stream.below(self.rates.lag_max + 1),
-            seed: self.seed,
+            seed: self.book.seed,
             household: &household,
             person: &person,
             stream: &mut stream,
             errors: Vec::new(),
         };
-        let number = self.record_ids.apply(visit);
         Some(Record {
             record_id: format!("{}{number:012}", self.department.letter()),
             person: index,

@@ -1,12 +1,13 @@
 //! Every record with every record, for inputs small enough.
 
-use std::collections::HashMap;
-
 use rayon::prelude::*;
 
+use super::hits::{Hit, Hits};
+use super::keyed::Sides;
 use super::linked::Linked;
-use super::{Candidates, Method, Prefilter, ScoredPair, Side};
-use crate::encode::Columns;
+use super::score::Scorer;
+use super::{Candidates, Method, Prefilter, Side};
+use crate::schema::CandidateSettings;
 use crate::similarity::Comparison;
 
 /// Pairs drawn to place the floor.
@@ -16,61 +17,43 @@ const SAMPLE_PAIRS: usize = 200_000;
 /// kept with near certainty, and with it the evidence of what agreement chance produces.
 const STRANGERS_PER_RECORD: f64 = 8.0;
 
-pub(super) fn find(a: &Columns<'_>, b: &Columns<'_>, side: Side) -> Candidates {
+/// Rows of the first side that are compared in one task.
+const TASK_ROWS: usize = 256;
+
+pub(super) fn find((a, b, side): Sides<'_, '_>, settings: &CandidateSettings) -> Candidates {
+    let linked = Linked::find((a, b, side), Prefilter::Off);
     let comparison = Comparison::new(a, b);
-    let keyed = Linked::find(a, b, side, Prefilter::Off);
-    let mut linked: HashMap<(u32, u32), u8> = keyed
-        .links
-        .iter()
-        .map(|(a, b, rule)| ((*a, *b), *rule))
-        .collect();
-    let floor = floor(&comparison, a.len(), b.len());
-    let mut pairs: Vec<ScoredPair> = (0..rows(a))
+    let floor = floor(&comparison, a.len(), b.len()).max(settings.agreement_min());
+    let scorer = Scorer::new(a, b, side, floor);
+    let tasks: Vec<usize> = (0..a.len()).step_by(TASK_ROWS).collect();
+    let lists: Vec<Vec<Hit>> = tasks
         .into_par_iter()
-        .flat_map_iter(|row_a| {
-            let first = if side == Side::Within { row_a + 1 } else { 0 };
-            let (comparison, linked, keyed) = (&comparison, &linked, &keyed);
-            (first..rows(b)).filter_map(move |row_b| {
-                let score = comparison.score(row_a, row_b);
-                // Nearly all pairs end here; the look-up is for the few others.
-                let kept = score >= floor && score > 0.0 && !keyed.in_conflict((row_a, row_b));
-                kept.then(|| ScoredPair {
-                    a: row_a,
-                    b: row_b,
-                    link_rule: linked.get(&(row_a, row_b)).copied(),
-                    score,
-                })
-            })
+        .map(|first| {
+            let rows = first..a.len().min(first + TASK_ROWS);
+            let mut hits = Vec::new();
+            scorer.ranges(rows, 0..b.len(), &mut |a, b, score| {
+                if score > 0.0 {
+                    hits.push(Hit::new(a, b, score));
+                }
+            });
+            hits
         })
         .collect();
-    // Pairs that share a link key are candidates whatever their agreement.
-    for pair in &pairs {
-        linked.remove(&(pair.a, pair.b));
-    }
-    pairs.extend(linked.into_iter().map(|((a, b), rule)| ScoredPair {
-        a,
-        b,
-        link_rule: Some(rule),
-        score: comparison.score(a, b),
-    }));
-    pairs.par_sort_unstable_by_key(|pair| (pair.a, pair.b));
+    let mut hits = Hits::new(a.len());
+    hits.extend(lists);
     let compared = match side {
         Side::Across => a.len() as u64 * b.len() as u64,
         Side::Within => a.len() as u64 * (a.len() as u64).saturating_sub(1) / 2,
     };
     Candidates {
-        pairs,
+        pairs: hits.finish(&linked, &scorer).0,
         method: Method::AllPairs,
         floor,
         compared,
         block_rules: vec![],
-        identity_conflicts: keyed.conflicts,
+        token_bits: None,
+        identity_conflicts: linked.conflicts,
     }
-}
-
-fn rows(batch: &Columns<'_>) -> u32 {
-    // A batch's header admits no more than u32::MAX rows.
-    u32::try_from(batch.len()).unwrap_or(u32::MAX)
 }
 
 /// The agreement that all but about [`STRANGERS_PER_RECORD`] of a record's pairs stay below, from

@@ -1,21 +1,22 @@
-//! Pairs that share a link key or a block key, by a sort-merge join per rule.
+//! Pairs that share a link key, a block key or drawn bits of their tokens: one join after the
+//! other, each comparing its pairs as they come.
 //!
-//! A join holds the keys of both sides in memory, and all rules run at once. Most keys of one owner
-//! occur at no other owner, so on large inputs a Bloom filter over the smaller side's keys (1.2
-//! bytes each) keeps those of the larger side (16 to 32 bytes each) from being collected at all. It
-//! costs time: see the bench `candidates`. The filter never leaves the process and its seed is
-//! fixed: the keys are keyed tags already.
-
-use std::hash::Hash;
+//! Several joins may propose one pair. It is then compared again, which costs less than finding
+//! out, and listed once: what agrees enough is brought in order at the end, and doubles show.
 
 use bloomfilter::Bloom;
 use rayon::prelude::*;
 
+use super::hits::{Hit, Hits};
+use super::join::{Deal, Dealt, Join, Key};
 use super::linked::Linked;
-use super::{Candidates, Method, Prefilter, RuleCount, ScoredPair, Side};
+use super::lsh::{Draws, Tables};
+use super::score::{Gather, Scorer};
+use super::split::Splitter;
+use super::survey::Survey;
+use super::{Candidates, Method, Prefilter, RuleCount, Side, TokenBits};
 use crate::encode::Columns;
 use crate::schema::CandidateSettings;
-use crate::similarity::Comparison;
 
 /// Rate at which the filter lets an absent key pass. At 1 % it takes 1.2 bytes a key; a lower rate
 /// saves little, since what passes wrongly is only sorted in vain.
@@ -23,154 +24,169 @@ const FALSE_POSITIVE_RATE: f64 = 0.01;
 
 const FILTER_SEED: [u8; 32] = [0x4c; 32];
 
-pub(super) type Entry<K> = (K, u32);
+/// How many times larger one side is where the filter pays; see [`Prefilter`].
+const PREFILTER_RATIO: usize = 16;
+
+/// Most pairs of a run of equal token bits that is compared whole: 2000 x 2000 records.
+pub(super) const RUN_PAIRS_MAX: u64 = 4_000_000;
+
+/// Two sides and what is compared with what.
+pub(super) type Sides<'s, 'a> = (&'s Columns<'a>, &'s Columns<'a>, Side);
 
 pub(super) fn find(
-    a: &Columns<'_>,
-    b: &Columns<'_>,
+    (a, b, side): Sides<'_, '_>,
     settings: &CandidateSettings,
-    side: Side,
     prefilter: Prefilter,
+    tables: Option<&Tables>,
 ) -> Candidates {
-    let keyed = Linked::find(a, b, side, prefilter);
-    let rules = usize::from(a.header.block_keys);
-    let joined: Vec<(Vec<u64>, RuleCount)> = (0..rules)
-        .into_par_iter()
+    let linked = Linked::find((a, b, side), prefilter);
+    let draws = Draws::new(a, b);
+    let survey = Survey::new((a, b, side), settings, tables);
+    let floor = survey.floor(settings.agreement_min());
+    let scorer = Scorer::new(a, b, side, floor);
+    let mut hits = Hits::new(a.len());
+    let deal = Deal::whole(larger(a, b));
+    let block_rules: Vec<RuleCount> = (0..usize::from(a.header.block_keys))
         .map(|rule| {
-            let key = |batch: &Columns<'_>, row: usize| batch.block_key(row, rule);
-            join(
-                collect(a, b, key, side, prefilter),
-                side,
-                settings.block_pairs_max,
-            )
+            let key = |columns: &Columns<'_>, row: usize| columns.block_key(row, rule);
+            let join = join((a, b, side), deal, prefilter, key);
+            let positions = draws.as_ref().map_or(&[][..], Draws::orders);
+            let splitter =
+                Splitter::by_keys((a, b, side), settings.block_pairs_max, rule, positions);
+            compare(&join, &splitter, &scorer, &mut hits)
         })
         .collect();
-    let (mut pairs, mut block_rules) = (Vec::new(), Vec::with_capacity(rules));
-    pairs.extend(keyed.links.iter().map(|(a, b, _)| pack(*a, *b)));
-    for (found, count) in joined {
-        pairs.extend(found);
-        block_rules.push(count);
-    }
-    pairs.par_sort_unstable();
-    pairs.dedup();
-    pairs.retain(|pair| !keyed.in_conflict(unpack(*pair)));
-
-    let comparison = Comparison::new(a, b);
-    let mut pairs: Vec<ScoredPair> = pairs
-        .into_par_iter()
-        .map(|pair| {
-            let (a, b) = unpack(pair);
-            ScoredPair {
-                a,
-                b,
-                link_rule: None,
-                score: comparison.score(a, b),
-            }
-        })
-        .collect();
-    keyed.mark(&mut pairs);
-    let compared = pairs.len() as u64;
-    pairs.retain(|pair| pair.score > 0.0 || pair.link_rule.is_some());
+    let token_bits = tables.zip(draws.as_ref()).map(|(tables, draws)| {
+        let mut sum = RuleCount::default();
+        for table in 0..tables.count {
+            let mask = draws.mask(table, tables.bits);
+            let key = |columns: &Columns<'_>, row: usize| mask.key(columns, row);
+            let join = join((a, b, side), deal, Prefilter::Off, key);
+            let further = draws.further(table, tables.bits);
+            let splitter = Splitter::by_bits((a, b, side), RUN_PAIRS_MAX, &further);
+            sum.add(&compare(&join, &splitter, &scorer, &mut hits));
+        }
+        TokenBits {
+            bits: tables.bits,
+            tables: tables.count,
+            recall: tables.recall,
+            count: sum,
+        }
+    });
+    let counts = block_rules
+        .iter()
+        .chain(token_bits.as_ref().map(|bits| &bits.count));
+    let proposed: u64 = counts.map(|count| count.pairs).sum();
+    let (pairs, distinct) = hits.finish(&linked, &scorer);
     Candidates {
         pairs,
-        method: Method::Keys,
-        floor: 0.0,
-        compared,
+        method: match (tables.is_some(), block_rules.is_empty()) {
+            (false, _) => Method::Keys,
+            (true, true) => Method::TokenBits,
+            (true, false) => Method::KeysAndTokenBits,
+        },
+        floor,
+        compared: if floor > 0.0 { proposed } else { distinct },
         block_rules,
-        identity_conflicts: keyed.conflicts,
+        token_bits,
+        identity_conflicts: linked.conflicts,
     }
 }
 
-/// Both sides' keys and rows; with the pre-filter, of the larger side only those that the smaller
-/// side may have too.
-pub(super) fn collect<K: Hash>(
-    a: &Columns<'_>,
-    b: &Columns<'_>,
-    key: impl Fn(&Columns<'_>, usize) -> Option<K>,
-    side: Side,
+pub(super) fn larger(a: &Columns<'_>, b: &Columns<'_>) -> usize {
+    a.len().max(b.len())
+}
+
+/// A join of the two sides' keys; with the pre-filter, of the larger side only those that the
+/// smaller side may have too.
+pub(super) fn join<K: Key>(
+    (a, b, side): Sides<'_, '_>,
+    deal: Deal,
     prefilter: Prefilter,
-) -> (Vec<Entry<K>>, Vec<Entry<K>>) {
-    let entries = |batch: &Columns<'_>, shared: Option<&Bloom<K>>| -> Vec<Entry<K>> {
-        let keyed =
-            (0..batch.len()).filter_map(|row| Some((key(batch, row)?, u32::try_from(row).ok()?)));
-        match shared {
-            Some(filter) => keyed.filter(|(key, _)| filter.check(key)).collect(),
-            None => keyed.collect(),
-        }
-    };
-    let filtered = side == Side::Across && prefilter == Prefilter::Bloom;
+    key: impl Fn(&Columns<'_>, usize) -> Option<K> + Sync,
+) -> Join<K> {
+    let all = |columns: &Columns<'_>| Dealt::new(columns.len(), deal, |row| key(columns, row));
+    if side == Side::Within {
+        return Join { a: all(a), b: None };
+    }
     let (smaller, larger) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    let small = entries(smaller, None);
-    let filter = filtered.then(|| filter(&small)).flatten();
-    let large = entries(larger, filter.as_ref());
-    if a.len() <= b.len() {
+    let filter = match prefilter {
+        Prefilter::Auto if larger.len() / PREFILTER_RATIO < smaller.len() => None,
+        Prefilter::Off => None,
+        Prefilter::Auto | Prefilter::Bloom => filter(smaller, &key),
+    };
+    let small = all(smaller);
+    let large = match filter {
+        Some(filter) => Dealt::new(larger.len(), deal, |row| {
+            key(larger, row).filter(|key| filter.check(key))
+        }),
+        None => all(larger),
+    };
+    let (a, b) = if a.len() <= b.len() {
         (small, large)
     } else {
         (large, small)
-    }
+    };
+    Join { a, b: Some(b) }
 }
 
-/// A filter over the keys of `entries`; none for sizes that the filter cannot have.
-fn filter<K: Hash>(entries: &[Entry<K>]) -> Option<Bloom<K>> {
-    let count = entries.len().max(1);
+/// A filter over the keys of `columns`; none for sizes that the filter cannot have.
+fn filter<K: Key>(
+    columns: &Columns<'_>,
+    key: &impl Fn(&Columns<'_>, usize) -> Option<K>,
+) -> Option<Bloom<K>> {
+    let count = columns.len().max(1);
     let made = Bloom::new_for_fp_rate_with_seed(count, FALSE_POSITIVE_RATE, &FILTER_SEED);
     let mut filter = made.ok()?;
-    entries.iter().for_each(|(key, _)| filter.set(key));
+    let keys = (0..columns.len()).filter_map(|row| key(columns, row));
+    keys.for_each(|key| filter.set(&key));
     Some(filter)
 }
 
-/// Joins two columns of keys. Within one owner's records each pair comes once and none with itself.
-pub(super) fn join<K: Ord + Copy>(
-    (mut a, mut b): (Vec<Entry<K>>, Vec<Entry<K>>),
-    side: Side,
-    pairs_max: u64,
-) -> (Vec<u64>, RuleCount) {
-    a.sort_unstable();
-    b.sort_unstable();
-    let (mut pairs, mut count) = (Vec::new(), RuleCount::default());
-    let (mut rest_a, mut rest_b) = (a.as_slice(), b.as_slice());
-    while let (Some((key_a, _)), Some((key_b, _))) = (rest_a.first(), rest_b.first()) {
-        let key = *key_a.max(key_b);
-        rest_a = skip_below(rest_a, key);
-        rest_b = skip_below(rest_b, key);
-        let (run_a, run_b) = (run(rest_a, key), run(rest_b, key));
-        let product = run_a.len() as u64 * run_b.len() as u64;
-        if product > pairs_max {
-            count.blocks_left_out += 1;
-            count.pairs_left_out += product;
+/// What one bundle of partitions finds.
+#[derive(Default)]
+struct Found {
+    gather: Gather,
+    hits: Vec<Hit>,
+    count: RuleCount,
+}
+
+/// Compares what a join proposes.
+fn compare<K: Key>(
+    join: &Join<K>,
+    splitter: &Splitter<'_>,
+    scorer: &Scorer<'_>,
+    hits: &mut Hits,
+) -> RuleCount {
+    let found = join.runs(Found::default, |found: &mut Found, rows_a, rows_b| {
+        let Found {
+            gather,
+            hits,
+            count,
+        } = found;
+        let mut list = |a, b, score| hits.push(Hit::new(a, b, score));
+        if splitter.is_over(rows_a, rows_b) {
+            let cut = splitter.split(rows_a, rows_b, &mut |rows_a, rows_b| {
+                gather.push(scorer, rows_a, rows_b, &mut list);
+            });
+            count.cut(cut);
         } else {
-            for (_, row_a) in run_a {
-                let partners = run_b
-                    .iter()
-                    .filter(|(_, row_b)| side == Side::Across || row_a < row_b);
-                pairs.extend(partners.map(|(_, row_b)| pack(*row_a, *row_b)));
-            }
+            count.pairs += splitter.pairs(rows_a, rows_b);
+            gather.push(scorer, rows_a, rows_b, &mut list);
         }
-        rest_a = rest_a.get(run_a.len()..).unwrap_or(&[]);
-        rest_b = rest_b.get(run_b.len()..).unwrap_or(&[]);
+    });
+    let finished: Vec<Found> = found
+        .into_par_iter()
+        .map(|mut found| {
+            let Found { gather, hits, .. } = &mut found;
+            gather.finish(scorer, &mut |a, b, score| hits.push(Hit::new(a, b, score)));
+            found
+        })
+        .collect();
+    let mut sum = RuleCount::default();
+    for found in &finished {
+        sum.add(&found.count);
     }
-    count.pairs = pairs.len() as u64;
-    (pairs, count)
-}
-
-fn skip_below<K: Ord + Copy>(entries: &[Entry<K>], key: K) -> &[Entry<K>] {
-    let below = entries.iter().take_while(|(k, _)| *k < key).count();
-    entries.get(below..).unwrap_or(&[])
-}
-
-fn run<K: Ord + Copy>(entries: &[Entry<K>], key: K) -> &[Entry<K>] {
-    let equal = entries.iter().take_while(|(k, _)| *k == key).count();
-    entries.get(..equal).unwrap_or(&[])
-}
-
-fn pack(a: u32, b: u32) -> u64 {
-    u64::from(a) << 32 | u64::from(b)
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "the two halves of what `pack` made"
-)]
-pub(super) fn unpack(pair: u64) -> (u32, u32) {
-    ((pair >> 32) as u32, pair as u32)
+    hits.extend(finished.into_iter().map(|found| found.hits));
+    sum
 }

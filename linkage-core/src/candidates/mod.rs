@@ -1,17 +1,39 @@
 //! Which pairs of records are compared.
 //!
 //! Small inputs are compared exhaustively. Larger ones propose the pairs that share a link key or a
-//! block key. Either way each pair comes once, with its agreement and the first link-key rule that
-//! it shares.
+//! block key, or, without block keys and where tokens are not diffused, the pairs whose tokens are
+//! alike at drawn positions. Either way each pair comes once, with its agreement and the first
+//! link-key rule that it shares.
 
+mod change;
 mod exhaustive;
+mod hits;
+mod join;
 mod keyed;
 mod linked;
+mod lsh;
+mod order;
+mod plan;
+mod radix;
+mod score;
+mod split;
+mod survey;
+mod tune;
+mod update;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub use change::Change;
+pub use plan::{Costs, Estimate, Plan, RuleEstimate};
+pub use split::{Cut, Splitter};
+pub use update::FullSearch;
+
+use self::plan::Choice;
 use crate::encode::Columns;
 use crate::schema::CandidateSettings;
+
+/// Pairs that a run lists at most, about: 1.2 GB. Where more are expected, the floor is raised.
+const PAIRS_LISTED_MAX: u64 = 50_000_000;
 
 /// A candidate pair with its agreement.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,17 +56,63 @@ pub enum Method {
     AllPairs,
     /// Records that share a key.
     Keys,
+    /// Records that share a link key or whose tokens are alike at drawn positions.
+    TokenBits,
+    /// Records that share a key or whose tokens are alike at drawn positions.
+    KeysAndTokenBits,
 }
 
-/// What one rule of link keys or block keys proposed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What one rule of block keys proposed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RuleCount {
-    /// Pairs that share the rule's key.
+    /// Pairs proposed: those that share the rule's key, less those left out.
     pub pairs: u64,
-    /// Blocks left out because they would propose more pairs than the schema's `block_pairs_max`.
+    /// Blocks that were split because they would propose more pairs than the schema's
+    /// `block_pairs_max`.
+    pub blocks_split: u64,
+    /// Pairs that those blocks proposed nevertheless.
+    pub pairs_split: u64,
+    /// Blocks of which pairs were left out.
     pub blocks_left_out: u64,
-    /// Pairs in those blocks.
+    /// Pairs in those blocks that nothing else brought together.
     pub pairs_left_out: u64,
+}
+
+impl RuleCount {
+    /// Adds what another part of the rule's blocks proposed.
+    pub fn add(&mut self, other: &Self) {
+        self.pairs += other.pairs;
+        self.blocks_split += other.blocks_split;
+        self.pairs_split += other.pairs_split;
+        self.blocks_left_out += other.blocks_left_out;
+        self.pairs_left_out += other.pairs_left_out;
+    }
+
+    /// Adds a block that was cut.
+    pub fn cut(&mut self, cut: Cut) {
+        self.add(&Self {
+            pairs: cut.proposed,
+            blocks_split: 1,
+            pairs_split: cut.proposed,
+            blocks_left_out: u64::from(cut.left_out > 0),
+            pairs_left_out: cut.left_out,
+        });
+    }
+}
+
+/// What the tokens' bits proposed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenBits {
+    /// Positions that each table drew.
+    pub bits: u32,
+    /// Number of tables.
+    pub tables: u32,
+    /// Share of the pairs sought (`lsh_agreement` in the schema) that the tables bring together,
+    /// estimated from a sample before the run.
+    pub recall: f64,
+    /// Sums over the tables; a pair that several propose counts several times.
+    pub count: RuleCount,
 }
 
 /// The candidate pairs of two batches.
@@ -56,14 +124,21 @@ pub struct Candidates {
     pub method: Method,
     /// Lowest agreement that was kept: pairs below are not listed unless they share a link key.
     pub floor: f64,
-    /// Pairs compared.
+    /// Pairs compared. Where the floor is above 0, a pair that several rules propose is compared,
+    /// and counted, for each.
     pub compared: u64,
     /// Counts of the block-key rules, in schema order; empty after an exhaustive comparison.
     pub block_rules: Vec<RuleCount>,
+    /// What the tokens' bits proposed, if asked.
+    pub token_bits: Option<TokenBits>,
     /// Pairs that share an identity and contradict each other in everything that should support it:
     /// one number under two names, in order of (a, b). They are no candidates.
     pub identity_conflicts: Vec<(u32, u32)>,
 }
+
+/// Most pairs that one value of a link key may link: beyond eight records on either side it is a
+/// shared default (an agent's number, a clerk's filler), not an identity.
+pub const LINK_PAIRS_MAX: u64 = 64;
 
 /// What is compared with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +153,13 @@ pub(crate) enum Side {
 /// What keeps keys that the other side lacks out of a join. The pairs are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefilter {
-    /// Nothing: all keys are collected and sorted. Faster.
+    /// The filter where one side has at least 16 times the records of the other.
+    Auto,
+    /// Nothing: all keys are dealt and joined.
     Off,
-    /// A Bloom filter over the smaller side's keys. Smaller.
+    /// A Bloom filter over the smaller side's keys.
     Bloom,
 }
-
-/// Rows of the larger side from which memory counts for more than time: a join's keys then take 16
-/// to 32 MB a rule and side.
-const PREFILTER_ROWS_MIN: usize = 1_000_000;
 
 /// Candidate pairs across two owners' batches.
 pub fn across(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
@@ -101,7 +174,7 @@ pub fn across_by_keys(
     settings: &CandidateSettings,
     prefilter: Prefilter,
 ) -> Candidates {
-    keyed::find(a, b, settings, Side::Across, prefilter)
+    keyed::find((a, b, Side::Across), settings, prefilter, None)
 }
 
 /// Candidate pairs among one owner's own records, found in the same way as [`across`].
@@ -109,20 +182,79 @@ pub fn within(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     find(batch, batch, settings, Side::Within)
 }
 
+/// The lowest agreement of the pairs that [`across`], or without `b` [`within`], lists: such that
+/// the list fits the memory.
+pub fn floor(a: &Columns<'_>, b: Option<&Columns<'_>>, settings: &CandidateSettings) -> f64 {
+    let sides = match b {
+        Some(b) => (a, b, Side::Across),
+        None => (a, a, Side::Within),
+    };
+    survey::Survey::new(sides, settings, None).floor(settings.agreement_min())
+}
+
+/// How [`across`], or without `b` [`within`], finds its pairs.
+pub fn method(a: &Columns<'_>, b: Option<&Columns<'_>>, settings: &CandidateSettings) -> Method {
+    let sides = match b {
+        Some(b) => (a, b, Side::Across),
+        None => (a, a, Side::Within),
+    };
+    Choice::new(sides, settings).method
+}
+
+/// What [`across`] will do and cost, and what its alternatives would.
+pub fn plan(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, costs: &Costs) -> Plan {
+    plan::plan((a, b, Side::Across), settings, costs)
+}
+
+/// What [`across`] finds in `new`, from what it found in `old`: bit for bit the same, at the cost of
+/// the records that have changed. See [`FullSearch`] for when that cannot be.
+///
+/// # Errors
+/// [`FullSearch`] where only [`across`] itself is sure to find the same.
+pub fn across_updated(
+    old: (&Columns<'_>, &Columns<'_>, &Candidates),
+    new: (&Columns<'_>, &Columns<'_>),
+    changes: (&Change, &Change),
+    settings: &CandidateSettings,
+) -> Result<Candidates, FullSearch> {
+    let before = update::Before {
+        sides: (old.0, old.1, Side::Across),
+        found: old.2,
+    };
+    update::updated(before, (new.0, new.1, Side::Across), changes, settings)
+}
+
+/// What [`within`] finds in `new`, from what it found in `old`, in the way of [`across_updated`].
+///
+/// # Errors
+/// [`FullSearch`] where only [`within`] itself is sure to find the same.
+pub fn within_updated(
+    old: (&Columns<'_>, &Candidates),
+    new: &Columns<'_>,
+    change: &Change,
+    settings: &CandidateSettings,
+) -> Result<Candidates, FullSearch> {
+    let before = update::Before {
+        sides: (old.0, old.0, Side::Within),
+        found: old.1,
+    };
+    update::updated(before, (new, new, Side::Within), (change, change), settings)
+}
+
 fn find(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, side: Side) -> Candidates {
-    let pairs = a.len() as u64 * b.len() as u64;
-    if pairs <= settings.all_pairs_max {
-        exhaustive::find(a, b, side)
-    } else {
-        let large = a.len().max(b.len()) >= PREFILTER_ROWS_MIN;
-        let prefilter = if large {
-            Prefilter::Bloom
-        } else {
-            Prefilter::Off
-        };
-        keyed::find(a, b, settings, side, prefilter)
+    let choice = Choice::new((a, b, side), settings);
+    match choice.method {
+        Method::AllPairs => exhaustive::find((a, b, side), settings),
+        Method::Keys | Method::TokenBits | Method::KeysAndTokenBits => keyed::find(
+            (a, b, side),
+            settings,
+            Prefilter::Auto,
+            choice.tables.as_ref(),
+        ),
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

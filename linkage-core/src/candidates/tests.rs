@@ -46,7 +46,7 @@ fn schema() -> Schema {
     .unwrap()
 }
 
-fn batch(rows: &[(u8, u8, u8)]) -> Batch {
+pub(super) fn batch(rows: &[(u8, u8, u8)]) -> Batch {
     let schema = schema();
     let key = ProjectKey::from_bytes([1; 32]);
     let normaliser = Normaliser::new(&schema, TODAY);
@@ -73,16 +73,17 @@ fn batch(rows: &[(u8, u8, u8)]) -> Batch {
     Batch::decode(&Batch::encode(&header, &records).unwrap()).unwrap()
 }
 
-fn settings(all_pairs_max: u64, block_pairs_max: u64) -> CandidateSettings {
+pub(super) fn settings(all_pairs_max: u64, block_pairs_max: u64) -> CandidateSettings {
     CandidateSettings {
         all_pairs_max,
         block_pairs_max,
+        ..CandidateSettings::default()
     }
 }
 
-type Rows = Vec<(u8, u8, u8)>;
+pub(super) type Rows = Vec<(u8, u8, u8)>;
 
-fn rows() -> impl Strategy<Value = Rows> {
+pub(super) fn rows() -> impl Strategy<Value = Rows> {
     prop::collection::vec((1_u8..6, 0_u8..5, 0_u8..12), 0..40)
 }
 

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 use self::derive::Derivation;
-use crate::record::{Day, FieldState, Finding, NormalRecord, NormalValue, RawRecord};
+use crate::record::{Components, Day, FieldState, Finding, NormalRecord, NormalValue, RawRecord};
 use crate::schema::{Field, Kind, Schema};
 
 pub use placeholder::Placeholders;
@@ -37,12 +37,15 @@ pub struct Normaliser<'a> {
     schema: &'a Schema,
     placeholders: Placeholders,
     replacements: Vec<Replacements>,
+    /// By field the components that are made.
+    components: Vec<Components>,
     derivation: Derivation,
     today: Day,
 }
 
 impl<'a> Normaliser<'a> {
-    /// A normaliser for this schema. Dates after `today` are invalid.
+    /// A normaliser for this schema, which spares itself costly components that the schema's
+    /// features and keys do not use. Dates after `today` are invalid.
     pub fn new(schema: &'a Schema, today: Day) -> Self {
         let folded =
             |(from, to): (&String, &String)| (text::clean(from).to_string(), text::clean(to));
@@ -52,26 +55,42 @@ impl<'a> Normaliser<'a> {
             placeholders: Placeholders::new(&schema.placeholders),
             replacements: maps.map(|map| map.iter().map(folded).collect()).collect(),
             derivation: Derivation::new(schema),
+            components: (schema.fields.iter())
+                .map(|field| schema.components(&field.name))
+                .collect(),
             today,
         }
+    }
+
+    /// The same, but values get all their components, for somebody to look at.
+    pub fn with_all_components(mut self) -> Self {
+        self.components.fill(Components::ALL);
+        self
     }
 
     /// The canonical form of `raw`. Nothing is lost by an unusable value: the field is empty and
     /// its state says why.
     pub fn record(&self, raw: &RawRecord) -> NormalRecord {
         let fields = self.schema.fields.iter().zip(&self.replacements);
+        let fields = fields.zip(&self.components);
         let mut values: Vec<Parsed> = fields
             .enumerate()
-            .map(|(index, (field, replacements))| {
+            .map(|(index, ((field, replacements), components))| {
                 let raw = raw.values.get(index).map_or("", |value| value.as_str());
-                self.value(field, replacements, raw)
+                self.value(field, replacements, *components, raw)
             })
             .collect();
         self.derivation.apply(&mut values);
         NormalRecord { values }
     }
 
-    fn value(&self, field: &Field, replacements: &Replacements, raw: &str) -> Parsed {
+    fn value(
+        &self,
+        field: &Field,
+        replacements: &Replacements,
+        components: Components,
+        raw: &str,
+    ) -> Parsed {
         let clean = text::clean(raw);
         if clean.is_empty() {
             return (None, FieldState::Missing);
@@ -87,7 +106,7 @@ impl<'a> Normaliser<'a> {
         }
         let parsed = match field.kind {
             Kind::Text => return (Some(NormalValue::text(clean)), FieldState::Valid),
-            Kind::Name => name::parse(&clean),
+            Kind::Name => name::parse(&clean, components),
             Kind::Document => document::parse(&clean, self.today),
             Kind::Date => date::parse(&clean, field, self.today),
             Kind::Sex => sex::parse(&clean),

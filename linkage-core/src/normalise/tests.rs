@@ -235,7 +235,12 @@ fn speed() {
         let start = std::time::Instant::now();
         for raw in &records {
             let replacements = &normaliser.replacements[index];
-            std::hint::black_box(normaliser.value(field, replacements, &raw.values[index]));
+            std::hint::black_box(normaliser.value(
+                field,
+                replacements,
+                normaliser.components[index],
+                &raw.values[index],
+            ));
         }
         println!(
             "{}: {} ns",
@@ -266,6 +271,32 @@ fn counts_hold_no_values() {
     assert_eq!(counts("born").invalid, 1);
     assert_eq!(counts("mobile").missing, 1);
     assert!(!serde_json::to_string(&quality).unwrap().contains('王'));
+}
+
+/// A value and its state.
+pub(super) type Read = (NormalValue, FieldState);
+
+/// Reads a text, and the canonical value that comes of it, if one does, which must be itself.
+pub(super) fn twice(
+    parse: impl Fn(&str) -> Parsed,
+    raw: &str,
+) -> Result<Option<[Read; 2]>, TestCaseError> {
+    let (Some(value), state) = parse(&text::clean(raw)) else {
+        return Ok(None);
+    };
+    let (Some(again), state_again) = parse(&text::clean(value.whole())) else {
+        return Err(TestCaseError::fail("a canonical value is unusable"));
+    };
+    prop_assert_eq!(again.whole(), value.whole());
+    Ok(Some([(value, state), (again, state_again)]))
+}
+
+/// [`twice`] for values whose canonical form has all their parts.
+pub(super) fn parts_twice(parse: impl Fn(&str) -> Parsed, raw: &str) -> Result<(), TestCaseError> {
+    if let Some([(value, _), (again, _)]) = twice(parse, raw)? {
+        prop_assert!(again.components().eq(value.components()));
+    }
+    Ok(())
 }
 
 proptest! {

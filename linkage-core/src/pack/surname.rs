@@ -21,6 +21,8 @@ pub struct Surname {
 struct Surnames {
     all: &'static [Surname],
     single: CharacterMap<u16>,
+    /// Whether a compound surname starts with the character.
+    compound: CharacterMap<bool>,
 }
 
 static TABLE: LazyLock<Surnames> = LazyLock::new(|| {
@@ -34,7 +36,16 @@ static TABLE: LazyLock<Surnames> = LazyLock::new(|| {
             .zip(all)
             .filter_map(|(place, surname)| Some((surname.text.parse().ok()?, place))),
     );
-    Surnames { all, single }
+    let compound = CharacterMap::new(all.iter().filter_map(|surname| {
+        let mut characters = surname.text.chars();
+        let first = characters.next()?;
+        characters.next().map(|_| (first, true))
+    }));
+    Surnames {
+        all,
+        single,
+        compound,
+    }
 });
 
 /// Looks up a folded surname of one or two characters.
@@ -45,6 +56,9 @@ pub fn surname(text: &str) -> Option<&'static Surname> {
     if characters.next().is_none() {
         let place = usize::from(table.single.get(first));
         return table.all.get(place.checked_sub(1)?);
+    }
+    if !table.compound.get(first) {
+        return None;
     }
     let place = table
         .all

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Calendar, Error, Feature, FeatureKind, Field, Kind, Part, Profile, RecordsPerOwner, Schema,
-    Take,
+    Calendar, Error, Feature, FeatureKind, Field, Kind, Lsh, Part, Profile, RecordsPerOwner,
+    Schema, Take,
 };
 use crate::record::Component;
 
@@ -302,12 +302,34 @@ fn keys(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
     check.require(columns <= LINK_COLUMNS_MAX, "link_key", || {
         format!("link keys and their supports make {columns} columns, more than {LINK_COLUMNS_MAX}")
     })?;
-    let reachable = !schema.link_keys.is_empty() || !schema.block_keys.is_empty();
+    candidates(check, schema)
+}
+
+fn candidates(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
+    let settings = &schema.candidates;
+    let diffused = schema.token.profile == Profile::Hardened;
+    check.require(!diffused || settings.lsh != Some(Lsh::Auto), "lsh", || {
+        "lsh = \"auto\" needs tokens that are not diffused: under profile = \"hardened\" \
+             similar records differ in nearly half of their positions"
+            .to_owned()
+    })?;
+    let shares = [
+        ("lsh_recall", settings.lsh_recall(), 0.5..=0.9999),
+        ("lsh_agreement", settings.lsh_agreement(), 0.5..=0.99),
+        ("agreement_min", settings.agreement_min(), 0.0..=0.99),
+    ];
+    for (name, value, range) in shares {
+        check.require(range.contains(&value), name, || {
+            format!("{name} must be {} to {}", range.start(), range.end())
+        })?;
+    }
+    let keys = !schema.link_keys.is_empty() || !schema.block_keys.is_empty();
+    let by_bits = !diffused && settings.lsh != Some(Lsh::Off);
     check.require(
-        reachable || schema.candidates.all_pairs_max > 0,
+        keys || by_bits || settings.all_pairs_max > 0,
         "all_pairs_max",
         || {
-            "without [[link_key]], [[block_key]] and all_pairs_max no pair is ever compared"
+            "without [[link_key]], [[block_key]], all_pairs_max and lsh no pair is ever compared"
                 .to_owned()
         },
     )

@@ -16,8 +16,10 @@ pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
 pub use decide::{Assignment, DecideSettings, RecordsPerOwner};
 pub use field::{Calendar, Feature, FeatureKind, Field, Kind};
 pub use key::{BlockKey, LinkColumn, LinkKey, LinkRole, Part, Take};
-pub use model::{Attribute, CandidateSettings, Entity, Schema, UnknownEntity};
+pub use model::{Attribute, CandidateSettings, Entity, Lsh, Schema, UnknownEntity};
 pub use token::{Agreement, Diffusion, Filter, Profile, Segment, Suite, TokenSettings};
+
+use crate::record::Components;
 
 /// Largest schema file, in bytes. A schema with the 60 fields that are allowed takes under
 /// 20 KiB; the bound keeps a wrong file (a data set, say) from being read as one.
@@ -78,6 +80,17 @@ impl Schema {
     /// Index of the field with this name, in schema order.
     pub fn field_index(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// The components of `field`'s values that features and keys are cut out of.
+    pub fn components(&self, field: &str) -> Components {
+        let features = self.fields.iter().filter(|one| one.name == field);
+        let features = features.flat_map(|one| one.features.iter().map(|feature| feature.part));
+        let link = self.link_keys.iter();
+        let link = link.flat_map(|key| key.parts.iter().chain(key.supports.iter().flatten()));
+        let block = self.block_keys.iter().flat_map(|key| &key.parts);
+        let keys = link.chain(block).filter(|part| part.field == field);
+        features.chain(keys.map(|part| part.part)).collect()
     }
 
     /// Length of a token in bits: of the diffused filter, of the record-level filter, or of all

@@ -94,11 +94,53 @@ pub struct UnknownEntity;
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateSettings {
     /// Two owners with at most this many pairs of records are compared exhaustively; with more,
-    /// only records that share a link key or block key are.
+    /// only records that share a link key or block key are. 0 is never; otherwise, without block
+    /// keys, more are compared exhaustively where the search by token bits would cost more.
     pub all_pairs_max: u64,
-    /// Largest number of pairs that one value of a block key may propose; a larger block is left
-    /// out and reported.
+    /// Largest number of pairs that one value of a block key may propose; a larger block is split
+    /// by what else its records share, and what is still too large is left out and reported.
     pub block_pairs_max: u64,
+    /// Whether candidates are also taken from tokens that are alike at drawn positions; if absent,
+    /// only where the schema has no block keys. Never under the `hardened` profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lsh: Option<Lsh>,
+    /// Share of the pairs sought that the drawn positions must find; 0.99 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lsh_recall: Option<f64>,
+    /// Lowest agreement of the pairs sought by drawn positions; 0.8 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lsh_agreement: Option<f64>,
+    /// Lowest agreement of a pair that is listed, unless it shares a link key; 0 if absent. A run
+    /// raises it where the list would not fit the memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement_min: Option<f64>,
+}
+
+/// Whether candidates are taken from the tokens' bits (locality-sensitive hashing).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lsh {
+    /// From keys only.
+    Off,
+    /// From as many tables of drawn positions as reach the recall.
+    Auto,
+}
+
+impl CandidateSettings {
+    /// Share of the pairs sought that the drawn positions must find.
+    pub fn lsh_recall(&self) -> f64 {
+        self.lsh_recall.unwrap_or(0.99)
+    }
+
+    /// Lowest agreement of the pairs sought by drawn positions.
+    pub fn lsh_agreement(&self) -> f64 {
+        self.lsh_agreement.unwrap_or(0.8)
+    }
+
+    /// Lowest agreement of a pair that is listed.
+    pub fn agreement_min(&self) -> f64 {
+        self.agreement_min.unwrap_or(0.0)
+    }
 }
 
 impl Default for CandidateSettings {
@@ -106,6 +148,10 @@ impl Default for CandidateSettings {
         Self {
             all_pairs_max: 50_000_000,
             block_pairs_max: 250_000,
+            lsh: None,
+            lsh_recall: None,
+            lsh_agreement: None,
+            agreement_min: None,
         }
     }
 }

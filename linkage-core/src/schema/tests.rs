@@ -146,6 +146,34 @@ fn decide_settings_are_read_and_contradictions_refused() {
     }
 }
 
+#[test]
+fn settings_of_candidates_are_checked() {
+    let with = |lines: &str| format!("{GOOD}\n[candidates]\n{lines}\n");
+    let auto = with("lsh = \"auto\"");
+    assert!(refusal(&auto).contains("not diffused"));
+    let plain = |text: &str| format!("{text}\n[token]\nprofile = \"plain-clk\"\n");
+    let settings = Schema::parse(&plain(&auto)).unwrap().candidates;
+    assert_eq!(settings.lsh, Some(Lsh::Auto));
+    assert!((settings.lsh_recall() - 0.99).abs() < f64::EPSILON);
+    for (line, expected) in [
+        ("lsh = \"always\"", "off"),
+        ("lsh_recall = 1.5", "lsh_recall must be"),
+        ("lsh_agreement = 0.1", "lsh_agreement must be"),
+        ("agreement_min = 1", "agreement_min must be"),
+        ("agreement_min = nan", "agreement_min must be"),
+    ] {
+        let message = refusal(&plain(&with(line)));
+        assert!(message.contains(expected), "{line}: {message}");
+    }
+}
+
+#[test]
+fn settings_left_out_do_not_change_the_fingerprint() {
+    let json = serde_json::to_value(CandidateSettings::default()).unwrap();
+    let names: Vec<_> = json.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["all_pairs_max", "block_pairs_max"]);
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in ".{0,400}") {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use linkage_core::schema::Schema;
-use linkage_node::ingest::Source;
+use linkage_node_fuzz::ingest::Source;
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     Schema::parse(
@@ -16,7 +16,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     .expect("the schema is right")
 });
 
-fuzz_target!(|bytes: &[u8]| {
+fuzz_target!(init: linkage_node_fuzz::forgive_libraries(), |bytes: &[u8]| {
     let mut file = tempfile::NamedTempFile::new().expect("a scratch file");
     file.write_all(bytes).expect("a scratch file");
     let Ok(mut source) = Source::open(file.path(), &SCHEMA) else {

@@ -137,7 +137,7 @@ fn fill(found: &check::FillCheck) -> String {
     let percent = |share| screen::percent(share, 1);
     let fill = &found.fill;
     let mut lines = vec![format!(
-        "Fill of the filters before diffusion, first {}: mean {} (42 to 50 % is good), from {} to {}",
+        "Fill of the filters before diffusion, sample of {}: mean {} (42 to 50 % is good), from {} to {}",
         screen::counted(found.records, "record"),
         percent(fill.mean),
         percent(fill.min),

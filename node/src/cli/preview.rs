@@ -69,7 +69,7 @@ impl Preview {
         }
         let schema = schema::read(&self.schema).or_input()?;
         let mut source = Source::open(&self.source, &schema).map_err(Failure::input)?;
-        let normaliser = Normaliser::new(&schema, today());
+        let normaliser = Normaliser::new(&schema, today()).with_all_components();
         let parser = source.parser();
         screen::note(
             "Warning: raw values of real people follow. Do not copy them out of this screen.\n",

@@ -56,6 +56,46 @@ fn two_files_become_links_and_the_links_are_right() {
 }
 
 #[test]
+fn beyond_memory_the_result_is_the_same() {
+    let bench = Bench::with_tokens();
+    // The template compares by keys whatever the size.
+    assert!(bench.read("p.toml").contains("all_pairs_max = 0"));
+    let command = [
+        "match",
+        "health.tokens",
+        "credit.tokens",
+        "--schema",
+        "p.toml",
+    ];
+    let on_disk = ["--memory", "64MiB", "--work-dir", "work"];
+    let results = [("memory", &[][..]), ("disk", &on_disk), ("again", &on_disk)];
+    for (out, more) in results {
+        bench.ok(&[&command[..], &["--out", out], more].concat());
+    }
+    for file in ["links.csv", "clusters.csv"] {
+        let expected = bench.read(&format!("memory/{file}"));
+        assert!(expected.lines().count() > 100);
+        assert_eq!(bench.read(&format!("disk/{file}")), expected);
+        assert_eq!(bench.read(&format!("again/{file}")), expected);
+    }
+    let work = fs::read_dir(bench.path("work")).unwrap();
+    let mut left: Vec<_> = work.map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["credit.store", "health.store"]);
+    let mode = bench.path("work").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+
+    let refused = |more: &[&str], words: &[&str]| {
+        bench.refused(&[&command[..], &["--out", "none"], more].concat(), words);
+    };
+    refused(&["--memory", "64MiB"], &["--work-dir"]);
+    refused(&["--memory", "lots", "--work-dir", "work"], &["KiB"]);
+    refused(&["--memory", "1MiB", "--work-dir", "work"], &["too few"]);
+    bench.write("health.tokens", "none");
+    refused(&on_disk, &["health.tokens is not a usable token file"]);
+}
+
+#[test]
 fn without_ids_records_are_rows_and_clusters_stay_the_same() {
     let bench = Bench::with_tokens();
     bench.encode("data/social-security.csv", "social.tokens");

@@ -4,17 +4,17 @@ use super::codes::ENTERPRISES_MAX;
 use super::department::{Department, Held};
 use super::seat::enterprises_max;
 use super::{Enterprise, MOVES, Register, SUCCESSIONS};
+use crate::book::Book;
 use crate::errors::{Field, Finding, Kind};
 use crate::noise::companies::{self, Rates};
 use crate::noise::rates::residual;
 use crate::noise::{blank, names, numbers};
 use crate::output::{Dataset, Row};
-use crate::permutation::Permutation;
-use crate::plan::{Plan, Shape};
+use crate::plan::Shape;
 use crate::population::address::Address;
 use crate::population::person::mobile_number;
-use crate::settings::{Error, ErrorLevel, Settings};
-use crate::stream::{Purpose, Stream, happens, mix};
+use crate::settings::{Error, Settings};
+use crate::stream::{Purpose, Stream, mix};
 
 /// One row of a department, with the truth about it.
 #[derive(Clone, Debug)]
@@ -75,22 +75,16 @@ impl Row for Record {
 
 /// An enterprise's rows: the record and a possible duplicate.
 const COPIES: u64 = 2;
-/// Duplicates within a source: 1.5 %, in units of 0.01 %.
-const DUPLICATES: u64 = 150;
-/// Record ids are drawn from a range far larger than any department, so they are not dense.
+/// Numbers that record ids are drawn from.
 const RECORD_IDS: u64 = 10_000_000_000;
 const _: () = assert!(ENTERPRISES_MAX as u64 * COPIES < RECORD_IDS);
 
 /// A department's records of enterprises, as the settings ask for them.
 pub struct Records {
     department: Department,
-    seed: u64,
-    duplicates: bool,
-    careless: bool,
     rates: Rates,
     register: Register,
-    record_ids: Permutation,
-    plan: Plan,
+    book: Book,
 }
 
 impl Department {
@@ -110,16 +104,11 @@ impl Department {
             entities_max: u64::from(enterprises_max(individuals)),
             entities_name: "enterprises",
         };
-        let key = mix([settings.seed, Purpose::RecordId as u64, self.scope(), 0]);
         Ok(Records {
             department: self,
-            seed: settings.seed,
-            duplicates: settings.duplicates,
-            careless: settings.errors != ErrorLevel::None,
             rates: Rates::of(self, settings.errors),
             register: Register::new(settings),
-            record_ids: Permutation::new(RECORD_IDS, key),
-            plan: Plan::new(settings, &shape)?,
+            book: Book::open(settings, &shape, COPIES, RECORD_IDS)?,
         })
     }
 }
@@ -136,43 +125,32 @@ impl Dataset for Records {
     }
 
     fn visits(&self) -> u64 {
-        self.plan.visits()
+        self.book.plan.visits()
     }
 
     fn rows_max(&self) -> u64 {
-        self.plan.rows_max()
+        self.book.plan.rows_max()
     }
 
     fn row(&self, position: u64) -> Option<Record> {
-        let visit = self.plan.at(position);
+        let visit = self.book.plan.at(position);
         let index = u32::try_from(visit.entity).ok()?;
-        if self.plan.is_overlap() {
+        if self.book.plan.is_overlap() {
             return self.write(index, 0);
         }
-        let happens = |purpose, rate| {
-            happens(
-                self.seed,
-                purpose,
-                self.department.scope(),
-                visit.entity,
-                rate,
-            )
-        };
-        let twice = visit.copy > 0;
-        if twice && !(self.duplicates && happens(Purpose::Duplicate, DUPLICATES)) {
+        if visit.copy > 0 && !self.book.is_duplicated(index) {
             return None;
         }
-        let covered = self.department.coverage(self.register.kind(index)?);
-        happens(Purpose::Coverage, covered).then(|| self.write(index, visit.copy))?
+        let coverage = self.department.coverage(self.register.kind(index)?);
+        let covered = self.book.happens(Purpose::Coverage, index, coverage);
+        covered.then(|| self.write(index, visit.copy))?
     }
 }
 
 impl Records {
     fn write(&self, index: u32, copy: u64) -> Option<Record> {
         let enterprise = self.register.enterprise(index)?;
-        let visit = u64::from(index) * COPIES + copy;
-        let scope = self.department.scope();
-        let mut stream = Stream::open(self.seed, Purpose::Copy, scope, visit);
+        let (mut stream, number) = self.book.open_row(index, copy);
         let lag = stream.below(self.rates.lag_max + 1);
         let mut clerk = Clerk {
             records: self,
@@ -182,7 +160,6 @@ impl Records {
             stream,
             errors: Vec::new(),
         };
-        let number = self.record_ids.apply(visit);
         let company_name = clerk.company_name();
         let [uscc, org_code, registration_number] = clerk.codes();
         Some(Record {
@@ -239,9 +216,9 @@ impl Clerk<'_> {
         // Which code a department holds does not depend on the clerk.
         let scope = records.department.scope();
         let index = u64::from(self.index);
-        let drawn = mix([records.seed, Purpose::Document as u64, scope, index]) % 100;
+        let drawn = mix([records.book.seed, Purpose::Document as u64, scope, index]) % 100;
         match records.department.held(drawn as u32) {
-            _ if !records.careless => {
+            _ if !records.book.careless => {
                 *uscc = enterprise.uscc.clone();
                 *registration_number = number;
                 return codes;
@@ -329,7 +306,7 @@ impl Clerk<'_> {
         } else {
             self.enterprise.address.clone()
         };
-        if !self.records.careless {
+        if !self.records.book.careless {
             return address.plain();
         }
         let text = address.written(&mut self.stream);

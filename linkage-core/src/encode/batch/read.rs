@@ -46,6 +46,16 @@ impl<R: Read> BatchReader<R> {
         &self.header
     }
 
+    /// The SHA-256 in the trailer, which names these rows under this header; `None` until
+    /// [`BatchReader::read_group`] has found the end.
+    pub fn digest(&self) -> Option<[u8; DIGEST_BYTES]> {
+        self.ended.then(|| {
+            let mut digest = [0; DIGEST_BYTES];
+            digest.copy_from_slice(self.digest.clone().finish().as_ref());
+            digest
+        })
+    }
+
     /// Appends the rows of the next group to `into`, which has this batch's header; the number of
     /// rows, 0 at the end. Only then has the trailer been checked: what came before may have been
     /// damaged.

@@ -32,28 +32,28 @@ const NAMES_MAX: usize = 8;
 const COUNTRY: [&str; 2] = ["中华人民共和国", "中国"];
 
 /// Times that an address is read at most until its canonical text stays the same. Two readings
-/// suffice for addresses that mean something.
+/// suffice for addresses that mean something; what has none after all of them is no address.
 const READS_MAX: usize = 6;
 
 /// Reads a cleaned address.
 pub(super) fn parse(clean: &str) -> Parsed {
     let plain = plain::plain(clean);
     let mut read = read(&plain);
+    let mut stable = read.settled || *plain.text == *read.value.whole();
     for _ in 1..READS_MAX {
-        if read.settled || *plain.text == *read.value.whole() {
+        if stable {
             break;
         }
         // Digits in place of numerals, and names of regions in full, may run into what they stand
         // beside and be read otherwise.
         let again = self::read(&plain::plain(read.value.whole()));
-        let stable = again.value.whole() == read.value.whole();
+        stable = again.value.whole() == read.value.whole();
         read = again;
-        if stable {
-            break;
-        }
     }
     let state = if read.value.whole().is_empty() {
         return (None, FieldState::Invalid(Finding::BadCharacters));
+    } else if !stable {
+        return (None, FieldState::Invalid(Finding::Unparsed));
     } else if !read.known {
         FieldState::Suspect(Finding::UnknownPlace)
     } else if plain.remarks {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::normalise::tests::parts_twice;
 use crate::normalise::text;
 
 /// Whole, components joined by blanks.
@@ -145,29 +146,11 @@ const ALPHABET: &str = "[广东省州市天河区路街道镇号楼层栋座室�
 proptest! {
     #[test]
     fn any_text_is_read_without_panic_and_twice_alike(raw in "\\PC*") {
-        idempotent(&raw)?;
+        parts_twice(parse, &raw)?;
     }
 
     #[test]
     fn address_like_text_is_read_twice_alike(raw in ALPHABET) {
-        idempotent(&raw)?;
+        parts_twice(parse, &raw)?;
     }
-}
-
-fn idempotent(raw: &str) -> Result<(), TestCaseError> {
-    if let (Some(value), _) = parse(&text::clean(raw)) {
-        let (again, _) = parse(&text::clean(value.whole()));
-        let Some(again) = again else {
-            return Err(TestCaseError::fail("canonical value is unusable"));
-        };
-        prop_assert_eq!(again.whole(), value.whole());
-        let parts = |value: &NormalValue| -> Vec<String> {
-            value
-                .components()
-                .map(|(_, text)| text.to_owned())
-                .collect()
-        };
-        prop_assert_eq!(parts(&again), parts(&value));
-    }
-    Ok(())
 }

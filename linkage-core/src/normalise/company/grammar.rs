@@ -64,7 +64,7 @@ pub(super) fn parts(text: &str, inner: Place) -> Parts<'_> {
     let (stem, form) = cut_form(name);
     let class = form.map_or("", |form| form.class);
     let shop = SHOPS.contains(&class);
-    let (stem, last) = cut_last_place(stem, inner, shop);
+    let (stem, last) = cut_last_places(stem, inner, shop);
     let front = front(stem, shop, class == UNIVERSITY);
     let keep = brand_end(front.rest, BRAND_MIN, shop);
     let (brand, trade) = front
@@ -105,19 +105,24 @@ fn cut_form(name: &str) -> (&str, Option<&'static Form>) {
     (name, None)
 }
 
-/// Cuts a province or city off the end (环球国际航运青岛), if brackets named none.
-fn cut_last_place(stem: &str, inner: Place, shop: bool) -> (&str, Place) {
+/// Cuts provinces and cities off the end (环球国际航运青岛), if brackets named none.
+fn cut_last_places(stem: &str, inner: Place, shop: bool) -> (&str, Place) {
+    let (mut rest, mut place) = (stem, Place::default());
     if !inner.is_unknown() || shop {
-        return (stem, Place::default());
+        return (rest, place);
     }
-    for (word, &code) in PLACES.of(stem) {
-        if let Some(rest) = stem.strip_suffix(word)
-            && rest.len() >= BEFORE_PLACE_MIN
-        {
-            return (rest, Place::new(code));
-        }
+    while let Some((before, code)) = cut_last_place(rest) {
+        rest = before;
+        place = join(place, Place::new(code));
     }
-    (stem, Place::default())
+    (rest, place)
+}
+
+fn cut_last_place(stem: &str) -> Option<(&str, u32)> {
+    PLACES.of(stem).find_map(|(word, &code)| {
+        let rest = stem.strip_suffix(word)?;
+        (rest.len() >= BEFORE_PLACE_MIN).then_some((rest, code))
+    })
 }
 
 /// The regions and towns in front of a brand.

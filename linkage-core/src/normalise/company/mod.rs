@@ -28,7 +28,7 @@ use super::address::region::{self, Place};
 use crate::record::{Component, FieldState, Finding, NormalValue};
 
 /// Times that a name is read at most until its canonical form stays the same. Two readings suffice
-/// for names that mean something.
+/// for names that mean something; what has none after all of them is no name.
 const READS_MAX: usize = 6;
 
 /// Branch of a name without one. A component of its own, so that a head office and its branch,
@@ -53,7 +53,8 @@ pub(super) fn parse(clean: &str) -> Parsed {
     };
     let parts = grammar::parts(&plain.text, plain.inner);
     let mut whole = canonical(&parts);
-    if *whole == *plain.text {
+    // A region from brackets stands in front from the second reading on.
+    if plain.inner.is_unknown() && *whole == *plain.text {
         return (Some(value(&whole, &parts)), state);
     }
     for _ in 2..READS_MAX {
@@ -64,8 +65,7 @@ pub(super) fn parse(clean: &str) -> Parsed {
         }
         whole = again;
     }
-    let parts = grammar::parts(&whole, Place::default());
-    (Some(value(&whole, &parts)), state)
+    (None, FieldState::Invalid(Finding::Unparsed))
 }
 
 /// The value of a canonical name.

@@ -52,11 +52,17 @@ pub(super) static TOWNS: LazyLock<Prefixes<Vec<u32>>> = LazyLock::new(|| {
     )
 });
 
+/// What the list of regions calls groups of them (110100 市辖区, 110200 县, 659000
+/// 自治区直辖县级行政区划): no place has such a name.
+fn is_group(name: &str) -> bool {
+    matches!(name, "市辖区" | "县" | "市") || name.contains("直辖")
+}
+
 /// Provinces and cities by full and short name, for names that end in one (环球国际航运青岛有限公司).
 pub(super) static PLACES: LazyLock<Suffixes<u32>> = LazyLock::new(|| {
     let large = pack::regions()
         .iter()
-        .filter(|region| region.current && region.code % 100 == 0);
+        .filter(|region| region.current && region.code % 100 == 0 && !is_group(region.name));
     Suffixes::new(large.flat_map(|region| {
         let short = region::short_name(region.name).unwrap_or(region.name);
         [

@@ -66,6 +66,10 @@ pub(super) fn parse(clean: &str, today: Day) -> Parsed {
     let (rest, remark) = without_remark(rest);
     let found = spelled(rest).and_then(|spelled| {
         let found = classify(&spelled, declared, today)?;
+        // What is left without a count of reissues may be filler.
+        if is_placeholder(&found.number) {
+            return Err(FieldState::Placeholder);
+        }
         Ok((found, spelled.repaired))
     });
     match found {
@@ -195,11 +199,16 @@ fn is_float(clean: &str) -> bool {
     }
 }
 
-fn classify(spelled: &Spelled, declared: Option<DocumentKind>, today: Day) -> Reading {
-    let number = spelled.number.as_str();
+/// Whether a number is filler, or one that forms show as an example.
+fn is_placeholder(number: &str) -> bool {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     let demonstration = digits && number.len() >= 15 && number.starts_with("123456");
-    if placeholder::is_filler(number) || number == "X" || demonstration {
+    placeholder::is_filler(number) || number == "X" || demonstration
+}
+
+fn classify(spelled: &Spelled, declared: Option<DocumentKind>, today: Day) -> Reading {
+    let number = spelled.number.as_str();
+    if is_placeholder(number) {
         return Err(FieldState::Placeholder);
     }
     match declared {

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::letters::{self, Letters};
 use super::{reading, romanise};
 use crate::pack;
-use crate::record::{Component, NormalValue, WILDCARD};
+use crate::record::{Component, Components, NormalValue, WILDCARD};
 
 /// Most characters of a name that starts with a surname; longer ones are of other languages.
 const SURNAMED_TO: usize = 4;
@@ -38,8 +38,8 @@ pub(super) fn is_placeholder(whole: &str) -> bool {
             .any(|word| whole.contains(word))
 }
 
-/// Adds every component of the name.
-pub(super) fn add_components(value: &mut NormalValue, letters: &Letters) {
+/// Adds every component of the name, those that cost most only where they are wanted.
+pub(super) fn add_components(value: &mut NormalValue, letters: &Letters, wanted: Components) {
     let whole = letters.whole.as_str();
     let surname = surname_length(letters).and_then(|at| whole.split_at_checked(at));
     let spoken = reading::read(whole, surname.map(|(surname, _)| surname));
@@ -60,12 +60,18 @@ pub(super) fn add_components(value: &mut NormalValue, letters: &Letters) {
             value.add(second, copy(given));
         }
     }
-    value.add(Component::WadeGiles, romanise::wade_giles(&spoken.pinyin));
-    value.add(Component::Pinyin, spoken.pinyin);
-    for spelling in romanise::hong_kong(whole) {
-        value.add(Component::HongKong, spelling);
+    if wanted.contains(Component::WadeGiles) {
+        value.add(Component::WadeGiles, romanise::wade_giles(&spoken.pinyin));
     }
-    add_weak(value, whole);
+    value.add(Component::Pinyin, spoken.pinyin);
+    if wanted.contains(Component::HongKong) {
+        for spelling in romanise::hong_kong(whole) {
+            value.add(Component::HongKong, spelling);
+        }
+    }
+    if wanted.contains(Component::Weak) {
+        add_weak(value, whole);
+    }
     add_forms(value, letters);
 }
 

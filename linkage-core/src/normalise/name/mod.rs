@@ -15,10 +15,10 @@ mod syllable;
 use zeroize::Zeroizing;
 
 use super::{Parsed, text};
-use crate::record::{FieldState, Finding, NormalValue};
+use crate::record::{Components, FieldState, Finding, NormalValue};
 
-/// Reads a cleaned name.
-pub(super) fn parse(clean: &str) -> Parsed {
+/// Reads a cleaned name; of the components that cost most only those of `wanted` are made.
+pub(super) fn parse(clean: &str, wanted: Components) -> Parsed {
     if clean.is_ascii() || !clean.chars().any(text::is_han) {
         return in_words(clean);
     }
@@ -28,13 +28,18 @@ pub(super) fn parse(clean: &str) -> Parsed {
         let Some(inner) = remarks.bracketed else {
             return in_words(&remarks.name);
         };
-        return in_characters(&inner, &remarks.name, &remarks.former, false);
+        return in_characters([&inner, &remarks.name], &remarks.former, false, wanted);
     }
     let beside = remarks
         .bracketed
         .as_ref()
         .map_or("", |inner| inner.as_str());
-    in_characters(&remarks.name, beside, &remarks.former, remarks.removed)
+    in_characters(
+        [&remarks.name, beside],
+        &remarks.former,
+        remarks.removed,
+        wanted,
+    )
 }
 
 /// A name without Han characters.
@@ -52,7 +57,12 @@ fn in_words(clean: &str) -> Parsed {
 }
 
 /// A name in Han characters, with the same in Latin letters beside it, if any.
-fn in_characters(name: &str, beside: &str, former: &[Zeroizing<String>], removed: bool) -> Parsed {
+fn in_characters(
+    [name, beside]: [&str; 2],
+    former: &[Zeroizing<String>],
+    removed: bool,
+    wanted: Components,
+) -> Parsed {
     let mut letters = letters::read(name);
     let joined = remark::former_in(&letters.whole)
         .map(str::to_owned)
@@ -62,6 +72,10 @@ fn in_characters(name: &str, beside: &str, former: &[Zeroizing<String>], removed
     }
     if letters.readable == 0 {
         return (None, FieldState::Invalid(Finding::Unreadable));
+    }
+    if !letters.whole.chars().any(text::is_han) {
+        // A title or a word before a former name was all there was in Han characters.
+        return in_words(&letters.whole);
     }
     if han::is_placeholder(&letters.whole) {
         return (None, FieldState::Placeholder);
@@ -77,7 +91,7 @@ fn in_characters(name: &str, beside: &str, former: &[Zeroizing<String>], removed
         FieldState::Valid
     };
     let mut value = NormalValue::text(letters.whole.clone());
-    han::add_components(&mut value, &letters);
+    han::add_components(&mut value, &letters, wanted);
     for former in former {
         han::add_former(&mut value, former);
     }

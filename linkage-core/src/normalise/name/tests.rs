@@ -4,12 +4,12 @@ use super::*;
 use crate::record::Component as C;
 
 fn name(raw: &str) -> NormalValue {
-    let (value, _) = parse(&text::clean(raw));
+    let (value, _) = parse(&text::clean(raw), Components::ALL);
     value.unwrap_or_else(|| panic!("{raw} has no value"))
 }
 
 fn state(raw: &str) -> FieldState {
-    parse(&text::clean(raw)).1
+    parse(&text::clean(raw), Components::ALL).1
 }
 
 #[track_caller]
@@ -170,14 +170,26 @@ fn hong_kong_and_wade_giles() {
     );
 }
 
+#[test]
+fn a_name_with_nothing_left_in_characters_is_words() {
+    for (raw, whole) in [
+        ("??쬧曽\u{FFFE}用名??", "쬧"),
+        ("?쬧쬧先生", "쬧쬧"),
+        ("wang先生", "wang"),
+    ] {
+        let (value, _) = parse(&text::clean(raw), Components::ALL);
+        assert_eq!(value.unwrap().whole(), whole, "{raw}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_canonical_name_stays_as_it_is(
         raw in "[王张欧阳明芳又名曾用原先生女士之子婴儿a-gx?·（）() 1。]{1,12}|\\PC{0,24}|[a-zé' -]{1,20}"
     ) {
-        let (value, _) = parse(&text::clean(&raw));
+        let (value, _) = parse(&text::clean(&raw), Components::ALL);
         if let Some(value) = value {
-            let (again, _) = parse(&text::clean(value.whole()));
+            let (again, _) = parse(&text::clean(value.whole()), Components::ALL);
             let again = again.map(|again| again.whole().to_owned());
             prop_assert_eq!(again.as_deref(), Some(value.whole()));
         }
@@ -185,6 +197,6 @@ proptest! {
 
     #[test]
     fn every_text_is_read_without_panic(raw in any::<String>()) {
-        let _ = parse(&text::clean(&raw));
+        let _ = parse(&text::clean(&raw), Components::ALL);
     }
 }

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use linkage_core::encode::Columns;
 use linkage_core::encode::batch::{Batch, BatchError, Header, StreamError};
 use linkage_core::schema::Schema;
+use linkage_engine::store::{StoreError, TokenStore, import_once};
 
 use super::super::schema::short;
 use super::super::table_file::{self, TableFile};
@@ -33,6 +35,9 @@ pub enum Error {
         #[source]
         source: BatchError,
     },
+    /// The token store of a file cannot be made or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Two files give one data set's name.
     #[error(
         "{} and {} are both the data set \"{name}\"; rename one of the files",
@@ -133,12 +138,34 @@ impl Input {
     }
 }
 
-/// Reads token files that fit each other, and the ids beside them.
+/// Records that can be read as columns.
+pub trait Records {
+    /// The columns.
+    fn columns(&self) -> Columns<'_>;
+}
+
+impl Records for Batch {
+    fn columns(&self) -> Columns<'_> {
+        self.columns()
+    }
+}
+
+impl Records for TokenStore {
+    fn columns(&self) -> Columns<'_> {
+        self.columns()
+    }
+}
+
+/// Reads token files that fit each other, and the ids beside them. `open` makes records of a token
+/// file and the name of its data set.
 ///
 /// # Errors
 /// [`Error`], naming the file.
-pub fn read(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Batch>), Error> {
-    let (mut inputs, mut batches): (Vec<Input>, Vec<Batch>) = (vec![], vec![]);
+pub fn read<R: Records>(
+    paths: &[PathBuf],
+    open: impl Fn(&Path, &str) -> Result<R, Error>,
+) -> Result<(Vec<Input>, Vec<R>), Error> {
+    let (mut inputs, mut all): (Vec<Input>, Vec<R>) = (vec![], vec![]);
     for path in paths {
         let name = path
             .file_stem()
@@ -151,13 +178,17 @@ pub fn read(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Batch>), Error> {
                 name,
             });
         }
-        let batch = read_tokens(path)?;
-        if let (Some(input), Some(first)) = (inputs.first(), batches.first()) {
-            comparable((&input.path, first.header()), (path, batch.header()))?;
+        let records = open(path, &name)?;
+        let columns = records.columns();
+        if let (Some(input), Some(first)) = (inputs.first(), all.first()) {
+            comparable(
+                (&input.path, first.columns().header),
+                (path, columns.header),
+            )?;
         }
         let ids = path.with_extension("ids.csv");
         let ids = match ids.symlink_metadata() {
-            Ok(_) => Some(read_ids(&ids, path, batch.len())?),
+            Ok(_) => Some(read_ids(&ids, path, columns.len())?),
             Err(_) => None,
         };
         inputs.push(Input {
@@ -165,9 +196,9 @@ pub fn read(paths: &[PathBuf]) -> Result<(Vec<Input>, Vec<Batch>), Error> {
             path: path.clone(),
             ids,
         });
-        batches.push(batch);
+        all.push(records);
     }
-    Ok((inputs, batches))
+    Ok((inputs, all))
 }
 
 /// Refuses a schema that is not the tokens' own.
@@ -178,23 +209,27 @@ pub fn check_schema(
     schema: &Schema,
     path: &Path,
     inputs: &[Input],
-    batches: &[Batch],
+    batches: &[Columns<'_>],
 ) -> Result<(), Error> {
     let given = schema.fingerprint();
     for (input, batch) in inputs.iter().zip(batches) {
-        if batch.header().schema != given {
+        if batch.header.schema != given {
             return Err(Error::Schema {
                 schema: path.into(),
                 given: short(&given),
                 tokens: input.path.clone(),
-                found: short(&batch.header().schema),
+                found: short(&batch.header.schema),
             });
         }
     }
     Ok(())
 }
 
-fn read_tokens(path: &Path) -> Result<Batch, Error> {
+/// Reads a token file into memory.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Tokens`].
+pub fn tokens(path: &Path) -> Result<Batch, Error> {
     let io = |source| Error::Io {
         path: path.into(),
         source,
@@ -207,6 +242,24 @@ fn read_tokens(path: &Path) -> Result<Batch, Error> {
     Batch::read(BufReader::new(file)).map_err(|error| match error {
         StreamError::Io(source) => io(source),
         StreamError::Batch(source) => refused(source),
+    })
+}
+
+/// The token store of a token file in the folder `work`, made there unless it was before.
+///
+/// # Errors
+/// [`Error::Tokens`] for a file that is none; [`Error::Store`].
+pub fn store(path: &Path, name: &str, work: &Path) -> Result<TokenStore, Error> {
+    let place = work.join(format!("{name}.store"));
+    import_once(path, &place).map_err(|error| match error {
+        StoreError::Batch {
+            source: StreamError::Batch(source),
+            ..
+        } => Error::Tokens {
+            path: path.into(),
+            source,
+        },
+        error => Error::Store(error),
     })
 }
 

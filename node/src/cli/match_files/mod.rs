@@ -1,5 +1,6 @@
 //! Token files to links, clusters and a report.
 
+mod beyond;
 mod inputs;
 mod links;
 mod summary;
@@ -8,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use linkage_core::encode::{Batch, Columns};
+use linkage_core::encode::Columns;
 use linkage_core::run::{self, Outcome};
-use linkage_core::schema::{CandidateSettings, Schema};
+use linkage_core::schema::Schema;
+use linkage_engine::search::{Finder, Limits};
 use linkage_node::report::data::Stage;
 use linkage_node::report::{self, DATA_FILE, PAGE_FILE};
 
-use self::inputs::Input;
+use self::inputs::{Input, Records};
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::outputs::{self, Outputs};
 use super::screen::{self, Form};
@@ -35,6 +37,10 @@ A data set is named after its file. A record is named by its id where A.ids.csv 
 A.tokens, else by its row in the token file, from 1. The threshold and the quality are estimated \
 from the tokens alone, taking each person to have at most one record in each data set.
 
+With --memory and --work-dir the tokens are copied once to DIR, and pairs are searched there. The \
+result is the same. Deciding takes about 60 bytes of memory for every candidate pair on top. DIR \
+holds tokens: remove it when the project ends.
+
 Example:
   linkage match health.tokens credit.tokens --schema persons.toml --out result")]
 pub struct Match {
@@ -50,6 +56,12 @@ pub struct Match {
     /// Overwrite the files of an earlier run
     #[arg(long)]
     force: bool,
+    /// Search candidate pairs on disk with at most this memory, such as 4GiB
+    #[arg(long, value_name = "SIZE", requires = "work_dir", value_parser = beyond::size)]
+    memory: Option<u64>,
+    /// Folder for what is searched on disk; the same command goes on there after a stop
+    #[arg(long, value_name = "DIR", requires = "memory")]
+    work_dir: Option<PathBuf>,
 }
 
 /// Places of the outputs in [`Outputs`].
@@ -69,58 +81,128 @@ impl Match {
         let names = ["links.csv", "clusters.csv", PAGE_FILE, DATA_FILE];
         let outputs = Outputs::within(&self.out, &names, &read_files, self.force)?;
 
-        let started = Instant::now();
-        let (inputs, batches) = inputs::read(&self.tokens).or_input()?;
-        if let (Some(schema), Some(path)) = (&schema, &self.schema) {
-            inputs::check_schema(schema, path, &inputs, &batches).or_input()?;
-        }
-        let mut stages = vec![stage("Read tokens", started, records(&batches))];
-
-        let started = Instant::now();
         let settings = schema.as_ref().map(|schema| schema.candidates.clone());
-        let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-        let outcome = link(&columns, &settings.unwrap_or_default())?;
+        let settings = settings.unwrap_or_default();
+        let started = Instant::now();
+        let (Some(memory_bytes), Some(work)) = (self.memory, &self.work_dir) else {
+            let read = inputs::read(&self.tokens, |path, _| inputs::tokens(path));
+            let (inputs, batches) = read.or_input()?;
+            let link = |columns: &[Columns<'_>], progress: &Progress| {
+                run::link(columns, &settings, progress).or_input()
+            };
+            let matching = self.matching(schema.as_ref(), &inputs, &batches, started)?;
+            return matching.conclude(&link, outputs, form);
+        };
+        beyond::make(work)?;
+        let read = inputs::read(&self.tokens, |path, name| inputs::store(path, name, work));
+        let (inputs, stores) = read.or_input()?;
+        let limits = Limits {
+            memory_bytes,
+            threads: 0,
+        };
+        let finder = Finder::new(&stores, &settings, limits, work);
+        let link = |columns: &[Columns<'_>], progress: &Progress| {
+            run::link_with(columns, &finder, progress).map_err(beyond::blame)
+        };
+        let matching = self.matching(schema.as_ref(), &inputs, &stores, started)?;
+        let code = matching.conclude(&link, outputs, form)?;
+        finder.remove()?;
+        Ok(code)
+    }
+
+    /// The matching of what was read since `started`.
+    fn matching<'a, R: Records>(
+        &self,
+        schema: Option<&'a Schema>,
+        inputs: &'a [Input],
+        records: &'a [R],
+        started: Instant,
+    ) -> Result<Matching<'a>, Failure> {
+        let columns: Vec<_> = records.iter().map(Records::columns).collect();
+        if let (Some(schema), Some(path)) = (schema, &self.schema) {
+            inputs::check_schema(schema, path, inputs, &columns).or_input()?;
+        }
+        let rows = columns.iter().map(|columns| columns.len() as u64).sum();
+        let read = stage("Read tokens", started, screen::counted(rows, "record"));
+        Ok(Matching {
+            schema,
+            inputs,
+            columns,
+            read,
+        })
+    }
+}
+
+/// Told how many of how many comparisons of data sets are done.
+type Progress = dyn Fn(usize, usize) + Sync;
+
+/// Links records.
+type LinkRecords<'a> = dyn Fn(&[Columns<'_>], &Progress) -> Result<Outcome, Failure> + 'a;
+
+/// Data sets that were read and fit each other.
+struct Matching<'a> {
+    schema: Option<&'a Schema>,
+    inputs: &'a [Input],
+    columns: Vec<Columns<'a>>,
+    read: Stage,
+}
+
+impl Matching<'_> {
+    /// Links the records and writes the outputs.
+    fn conclude(
+        self,
+        link_records: &LinkRecords<'_>,
+        outputs: Outputs,
+        form: Form,
+    ) -> Result<u8, Failure> {
+        let Self {
+            schema,
+            inputs,
+            columns,
+            read,
+        } = self;
+        let started = Instant::now();
+        let outcome = link(&columns, link_records)?;
         let compared: u64 = outcome.pairs.iter().map(|pair| pair.compared).sum();
         let detail = screen::counted(compared, "comparison");
-        stages.push(stage("Compare and decide", started, detail));
+        let stages = vec![read, stage("Compare and decide", started, detail)];
 
         let links = links::of(&outcome, &columns);
-        let rule = |rule: u8| rule_name(schema.as_ref(), rule);
+        let rule = |rule: u8| rule_name(schema, rule);
         let write = |index, write: &dyn Fn(&mut csv::Writer<_>) -> csv::Result<()>| {
             let mut csv = csv::Writer::from_writer(outputs.create(index)?);
             write(&mut csv)
                 .and_then(|()| csv.flush().map_err(csv::Error::from))
                 .map_err(|error| outputs::io_error(&outputs.target(index))(error.into()))
         };
-        write(LINKS, &|csv| links::write(csv, &links, &inputs, &rule))?;
+        write(LINKS, &|csv| links::write(csv, &links, inputs, &rule))?;
         write(CLUSTERS, &|csv| {
-            links::write_clusters(csv, &outcome.clusters, &inputs)
+            links::write_clusters(csv, &outcome.clusters, inputs)
         })?;
-        let entity = schema
-            .as_ref()
-            .map_or("records", |schema| schema.entity.as_str());
+        let entity = schema.map_or("records", |schema| schema.entity.as_str());
         let counts = links::count(&links);
-        let shown = summary::report(entity, &inputs, &batches, &outcome, &counts, stages);
+        let shown = summary::report(entity, inputs, &columns, &outcome, &counts, stages);
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);
         outputs.commit()?;
-        form.show(&summary::data(&inputs, &batches, &outcome, &counts), || {
-            summary::text(&inputs, &batches, &outcome, &counts, schema.as_ref(), &page)
+        form.show(&summary::data(inputs, &columns, &outcome, &counts), || {
+            summary::text(inputs, &columns, &outcome, &counts, schema, &page)
         })?;
         Ok(EXIT_OK)
     }
 }
 
-fn link(batches: &[Columns<'_>], settings: &CandidateSettings) -> Result<Outcome, Failure> {
+fn link(columns: &[Columns<'_>], link_records: &LinkRecords<'_>) -> Result<Outcome, Failure> {
     // Each data set with itself, for the strangers in it, and with each other one.
-    let owners = batches.len() as u64;
+    let owners = columns.len() as u64;
     let bar = progress::counted("comparing", owners * (owners + 1) / 2);
-    let outcome = run::link(batches, settings, &|done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
+    let shown = bar.clone();
+    let outcome = link_records(columns, &move |done, total| {
+        shown.set_length(total as u64);
+        shown.set_position(done as u64);
     });
     bar.finish_and_clear();
-    outcome.or_input()
+    outcome
 }
 
 fn stage(name: &str, started: Instant, detail: String) -> Stage {
@@ -129,11 +211,6 @@ fn stage(name: &str, started: Instant, detail: String) -> Stage {
         seconds: started.elapsed().as_secs_f64(),
         detail,
     }
-}
-
-fn records(batches: &[Batch]) -> String {
-    let rows = batches.iter().map(|batch| batch.len() as u64).sum();
-    screen::counted(rows, "record")
 }
 
 /// Name of a link-key rule: the schema's, else its number in the schema's order, from 1.

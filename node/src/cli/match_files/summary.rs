@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::{Timestamp, Unit};
 use linkage_core::decide::CurvePoint;
-use linkage_core::encode::Batch;
+use linkage_core::encode::Columns;
 use linkage_core::run::{Outcome, PairReport};
 use linkage_core::schema::Schema;
 use linkage_node::report::data::{ClusterSize, PairQuality, Report, Round, Stage};
@@ -17,7 +17,12 @@ use super::links::Counts;
 use super::pair_name;
 
 /// The result for programs.
-pub fn data(inputs: &[Input], batches: &[Batch], outcome: &Outcome, counts: &Counts) -> Value {
+pub fn data(
+    inputs: &[Input],
+    batches: &[Columns<'_>],
+    outcome: &Outcome,
+    counts: &Counts,
+) -> Value {
     let datasets = inputs.iter().zip(batches).map(|(input, batch)| {
         json!({ "name": input.name, "rows": batch.len(), "with_ids": input.has_ids() })
     });
@@ -47,7 +52,7 @@ pub fn data(inputs: &[Input], batches: &[Batch], outcome: &Outcome, counts: &Cou
 /// The result for people.
 pub fn text(
     inputs: &[Input],
-    batches: &[Batch],
+    batches: &[Columns<'_>],
     outcome: &Outcome,
     counts: &Counts,
     schema: Option<&Schema>,
@@ -165,7 +170,7 @@ fn links(pair: &PairReport, counts: &Counts) -> u64 {
 pub fn report(
     entity: &str,
     inputs: &[Input],
-    batches: &[Batch],
+    batches: &[Columns<'_>],
     outcome: &Outcome,
     counts: &Counts,
     stages: Vec<Stage>,

@@ -10,6 +10,7 @@ use linkage_core::record::{Component, FieldState, NormalRecord, NormalValue};
 use linkage_core::schema::{Kind, Schema};
 use zeroize::Zeroizing;
 
+use super::fill::Sample;
 use super::script::Script;
 use crate::ingest::{Block, Parser, Reason};
 
@@ -25,6 +26,8 @@ pub(super) struct Looker<'a> {
     pub(super) normaliser: Normaliser<'a>,
     pub(super) encoder: Encoder<'a>,
     pub(super) hasher: RandomState,
+    /// Records whose fill is measured, if any are.
+    pub(super) sample: Option<Sample>,
 }
 
 /// A field of a row.
@@ -74,6 +77,9 @@ impl Looker<'_> {
                 let normal = self.normaliser.record(&row.record);
                 let raw = row.record.values.iter().map(|value| value.as_str());
                 looked.rows.push(self.row(&row.record.id, raw, &normal));
+                if let Some(sample) = &self.sample {
+                    sample.offer(row.number, normal);
+                }
             }
         });
         looked

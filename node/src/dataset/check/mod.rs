@@ -22,6 +22,7 @@ use super::{Error, blocks, today};
 use crate::ingest::{Format, Reason, Source};
 use distinct::Distinct;
 use facts::{Facts, Looked, Looker};
+use fill::Sample;
 use frequent::Frequent;
 
 pub use distinct::Repeats;
@@ -198,6 +199,7 @@ pub fn check(
         normaliser: Normaliser::new(schema, today()),
         encoder: Encoder::new(schema, &key),
         hasher: std::collections::hash_map::RandomState::new(),
+        sample: Sample::new(schema),
     };
     let mut counts = Counts::new(schema);
     blocks::through(
@@ -213,7 +215,9 @@ pub fn check(
             rejects: "the reasons with `linkage encode`".into(),
         });
     }
-    let fill = fill::measure(path, schema, &key)?;
+    let sample = looker.sample;
+    let fill = sample.map(|sample| sample.measure(schema, &key));
+    let fill = fill.transpose()?;
     Ok(Check {
         fill,
         ..counts.finish(schema, format)
