@@ -1,22 +1,50 @@
 //! A linkage run: batches of several owners in, clusters and the evidence for them out.
 
-use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::candidates::{self, Method, RuleCount, ScoredPair};
-use crate::decide::{Apart, Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
+use crate::candidates::{self, Candidates, Method, RuleCount, ScoredPair};
+use crate::decide::{
+    Agglomeration, Apart, Calibration, Clusters, Evidence, Link, Linker, Strangers, calibrate,
+    many_to_one, one_to_one, optimal,
+};
 use crate::encode::{BatchError, Columns};
-use crate::schema::CandidateSettings;
+use crate::schema::{Assignment, CandidateSettings, DecideSettings, RecordsPerOwner};
 
-/// Bars of a score histogram.
-const HISTOGRAM_BARS: usize = 50;
+/// How the pairs found become links, and what of them is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deciding {
+    /// The schema's settings.
+    pub settings: DecideSettings,
+    /// Whether [`Outcome::assigned`] is kept: 24 bytes for every record and other owner.
+    pub keep_assigned: bool,
+}
 
-/// What a run found out about two owners' records: counts and estimates, nothing about a record.
+impl Deciding {
+    /// The same settings, and the assigned pairs kept.
+    pub fn keeping(settings: DecideSettings) -> Self {
+        Self {
+            settings,
+            keep_assigned: true,
+        }
+    }
+}
+
+impl From<DecideSettings> for Deciding {
+    fn from(settings: DecideSettings) -> Self {
+        Self {
+            settings,
+            keep_assigned: false,
+        }
+    }
+}
+
+/// What a run found out about two owners' records, or one owner's own: counts and estimates,
+/// nothing about a record.
 #[derive(Debug, Clone, Serialize)]
 pub struct PairReport {
     /// Index of the first owner.
     pub owner_a: usize,
-    /// Index of the second owner.
+    /// Index of the second owner; of the first again for the links within it.
     pub owner_b: usize,
     /// How candidate pairs were found.
     pub method: Method,
@@ -29,17 +57,19 @@ pub struct PairReport {
     /// Pairs of records that share an identity number, say, and contradict each other in everything
     /// that should support it. Not linked; for review.
     pub identity_conflicts: u64,
-    /// One-to-one assigned pairs that share a link key.
+    /// Assigned pairs that share a link key.
     pub keyed: u64,
-    /// One-to-one assigned pairs at or above the threshold, those by link key included.
+    /// Assigned pairs at or above the threshold, those by link key included.
     pub links: u64,
+    /// Groups of records too large for the optimal assignment, assigned greedily.
+    pub components_beyond: u64,
     /// Agreements of all assigned pairs.
     pub histogram: Histogram,
     /// The threshold and the estimated quality.
     pub calibration: Calibration,
 }
 
-/// Counts of scores in bars of equal width.
+/// Counts of scores in bars of equal width; their left edges are the thresholds of the curve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Histogram {
     /// Left edge of the first bar.
@@ -57,14 +87,13 @@ pub struct Histogram {
 pub struct Outcome {
     /// Every record's cluster.
     pub clusters: Clusters,
-    /// One report per pair of owners.
+    /// One report per pair of owners, then, where owners may have several records of an entity, one
+    /// per owner.
     pub pairs: Vec<PairReport>,
-    /// Each pair of owners' one-to-one assignment without a threshold, in the order of `pairs`:
-    /// what a curve over thresholds is measured on. Held by whoever runs the matcher; never
-    /// delivered.
+    /// Each report's assigned pairs without a threshold, in the order of `pairs`: what a curve over
+    /// thresholds is measured on. Held by whoever runs the matcher; never delivered. Empty unless
+    /// [`Deciding::keep_assigned`].
     pub assigned: Vec<Vec<ScoredPair>>,
-    /// The links that the clusters were made from.
-    pub links: Vec<Link>,
 }
 
 /// Finds the candidate pairs of a run, by whatever means: the pairs are those of [`candidates`].
@@ -76,14 +105,13 @@ pub trait Finder {
     ///
     /// # Errors
     /// The finder's own.
-    fn within(&self, owner: usize) -> Result<candidates::Candidates, Self::Error>;
+    fn within(&self, owner: usize) -> Result<Candidates, Self::Error>;
 
     /// What [`candidates::across`] finds between the records of two owners.
     ///
     /// # Errors
     /// The finder's own.
-    fn across(&self, owner_a: usize, owner_b: usize)
-    -> Result<candidates::Candidates, Self::Error>;
+    fn across(&self, owner_a: usize, owner_b: usize) -> Result<Candidates, Self::Error>;
 }
 
 /// Finds candidate pairs in memory.
@@ -102,11 +130,11 @@ impl InMemory<'_> {
 impl Finder for InMemory<'_> {
     type Error = BatchError;
 
-    fn within(&self, owner: usize) -> Result<candidates::Candidates, BatchError> {
+    fn within(&self, owner: usize) -> Result<Candidates, BatchError> {
         Ok(candidates::within(self.batch(owner)?, self.settings))
     }
 
-    fn across(&self, owner_a: usize, owner_b: usize) -> Result<candidates::Candidates, BatchError> {
+    fn across(&self, owner_a: usize, owner_b: usize) -> Result<Candidates, BatchError> {
         let (a, b) = (self.batch(owner_a)?, self.batch(owner_b)?);
         Ok(candidates::across(a, b, self.settings))
     }
@@ -115,14 +143,20 @@ impl Finder for InMemory<'_> {
 /// Links the records of all `batches`. `progress` is told how many of how many comparisons of
 /// owners are done.
 ///
+/// Memory is bounded by one pair of owners at a time and by what clusters are made from: see
+/// [`Linker`] and [`Agglomeration`]. The cores are used within a pair; their number does not
+/// change the outcome.
+///
 /// # Errors
 /// [`BatchError::Incomparable`] when two batches were not made under one project, key and schema.
 pub fn link(
     batches: &[Columns<'_>],
     settings: &CandidateSettings,
+    deciding: impl Into<Deciding>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
-    link_with(batches, &InMemory { batches, settings }, progress)
+    let finder = InMemory { batches, settings };
+    link_with(batches, &finder, deciding.into(), progress)
 }
 
 /// Links the records of all `batches` as [`link`] does, with the candidate pairs that `finder`
@@ -134,161 +168,272 @@ pub fn link(
 pub fn link_with<F: Finder>(
     batches: &[Columns<'_>],
     finder: &F,
+    deciding: impl Into<Deciding>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, F::Error> {
+    let deciding = deciding.into();
     if let Some((first, rest)) = batches.split_first() {
         rest.iter()
             .try_for_each(|batch| first.header.comparable(batch.header))?;
     }
     let owners = batches.len();
-    let total = owners * owners.saturating_sub(1) / 2 + owners;
-    // Memory is bounded by one pair of owners at a time; the cores are used within it.
+    // Of one owner alone nothing is compared but its records among themselves, at the end.
+    let sampled = if owners > 1 { owners } else { 0 };
+    let within = owners_within(deciding.settings, owners);
+    let total = sampled + owners * owners.saturating_sub(1) / 2 + within;
     let mut done = 0;
     let mut step = || {
         done += 1;
         progress(done, total);
     };
-    let mut strangers = Vec::with_capacity(owners);
-    for owner in 0..owners {
-        let mut within = finder.within(owner)?;
-        // What the estimate looks at are the few most similar strangers, not the bulk.
-        within.pairs.retain(|pair| pair.link_rule.is_none());
-        within.pairs.shrink_to_fit();
-        strangers.push(within);
+    let mut strangers = Vec::with_capacity(sampled);
+    for (owner, batch) in batches.iter().enumerate().take(sampled) {
+        let found = finder.within(owner)?;
+        strangers.push(Strangers::within(&found.pairs, batch.len(), found.floor));
         step();
     }
-    let (mut pairs, mut assigned, mut links) = (Vec::new(), Vec::new(), Vec::new());
-    let mut apart = Vec::new();
-    for (owner_a, a) in batches.iter().enumerate() {
-        for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
-            let found = finder.across(owner_a, owner_b)?;
-            let chosen = one_to_one(&found.pairs, a.len(), b.len());
-            let side = |owner: usize| strangers.get(owner);
-            let floors = [side(owner_a), side(owner_b)]
-                .into_iter()
-                .flatten()
-                .map(|s| s.floor);
-            let calibration = calibrate(&Evidence {
-                assigned: &chosen,
-                strangers_a: side(owner_a).map_or(&[], |s| &s.pairs),
-                strangers_b: side(owner_b).map_or(&[], |s| &s.pairs),
-                rows_a: a.len(),
-                rows_b: b.len(),
-                floor: floors.fold(found.floor, f64::max),
+    let mut run = Run::new(batches, deciding);
+    for owner_a in 0..owners {
+        for owner_b in owner_a + 1..owners {
+            let sides = strangers.get(owner_a).zip(strangers.get(owner_b));
+            let register = run.assignment((owner_a, owner_b)) == Assignment::ManyToOne;
+            // A register without duplicates has the purer strangers.
+            let both = sides.map(|(a, b)| {
+                if register {
+                    b.clone()
+                } else {
+                    a.clone().and(b)
+                }
             });
-            let threshold = calibration.threshold;
-            apart.extend(found.identity_conflicts.iter().map(|(a, b)| Apart {
-                owner_a,
-                a: *a,
-                owner_b,
-                b: *b,
-            }));
-            links.par_extend(
-                found
-                    .pairs
-                    .par_iter()
-                    .filter(|pair| pair.link_rule.is_some() || pair.score >= threshold)
-                    .map(|pair| Link {
+            let found = finder.across(owner_a, owner_b)?;
+            run.decide((owner_a, owner_b), found, both.as_ref());
+            step();
+        }
+    }
+    for owner in 0..within {
+        let found = finder.within(owner)?;
+        run.decide((owner, owner), found, None);
+        step();
+    }
+    Ok(run.finish())
+}
+
+/// Number of owners, from the first, whose own records are linked among themselves.
+fn owners_within(decide: DecideSettings, owners: usize) -> usize {
+    match (decide.records_per_owner, decide.assignment()) {
+        (RecordsPerOwner::One, _) => 0,
+        (RecordsPerOwner::Any, Assignment::ManyToOne) => owners.saturating_sub(1),
+        (RecordsPerOwner::Any, _) => owners,
+    }
+}
+
+/// What links are collected in.
+enum Links {
+    One(Linker),
+    Any {
+        pairs: Agglomeration,
+        /// Strangers' agreement less the threshold, of every report.
+        missing: Vec<f64>,
+    },
+}
+
+/// A run under way.
+struct Run {
+    rows: Vec<usize>,
+    deciding: Deciding,
+    links: Links,
+    pairs: Vec<PairReport>,
+    assigned: Vec<Vec<ScoredPair>>,
+}
+
+impl Run {
+    fn new(batches: &[Columns<'_>], deciding: Deciding) -> Self {
+        let rows: Vec<usize> = batches.iter().map(Columns::len).collect();
+        let links = match deciding.settings.records_per_owner {
+            RecordsPerOwner::One => Links::One(Linker::new(&rows)),
+            RecordsPerOwner::Any => {
+                let last = rows.len().checked_sub(1);
+                let single = deciding.settings.assignment() == Assignment::ManyToOne;
+                Links::Any {
+                    pairs: Agglomeration::new(&rows, last.filter(|_| single)),
+                    missing: Vec::new(),
+                }
+            }
+        };
+        Self {
+            rows,
+            deciding,
+            links,
+            pairs: Vec::new(),
+            assigned: Vec::new(),
+        }
+    }
+
+    fn rows(&self, owner: usize) -> usize {
+        self.rows.get(owner).copied().unwrap_or(0)
+    }
+
+    /// Assigns, calibrates and notes the links of two owners, or of one with itself.
+    fn decide(
+        &mut self,
+        owners: (usize, usize),
+        mut found: Candidates,
+        strangers: Option<&Strangers>,
+    ) {
+        let (rows_a, rows_b) = (self.rows(owners.0), self.rows(owners.1));
+        let pairs = std::mem::take(&mut found.pairs);
+        let assignment = self.assignment(owners);
+        let mut chosen = match assignment {
+            Assignment::Greedy | Assignment::Optimal => one_to_one(&pairs, rows_a, rows_b),
+            Assignment::ManyToOne => many_to_one(&pairs, rows_a, rows_b),
+            Assignment::ManyToMany => pairs.clone(),
+        };
+        let calibration = calibrate(&Evidence {
+            assigned: &chosen,
+            strangers,
+            assignment,
+            rows_a,
+            rows_b,
+            floor: found.floor,
+            threshold: self.threshold(owners),
+        });
+        let mut components_beyond = 0;
+        if assignment == Assignment::Optimal {
+            let (threshold, base) = (calibration.threshold, calibration.strangers);
+            let best = optimal(&pairs, (rows_a, rows_b), threshold, base);
+            (chosen, components_beyond) = (best.pairs, best.components_beyond);
+        }
+        drop(pairs);
+        self.note(owners, &found, &chosen, &calibration);
+        let mut report = report(owners, (rows_a, rows_b), &found, &chosen, calibration);
+        report.components_beyond = components_beyond;
+        self.pairs.push(report);
+        if self.deciding.keep_assigned {
+            self.assigned.push(chosen);
+        }
+    }
+
+    /// Only the last owner's register has one record of an entity under many-to-one.
+    fn assignment(&self, (owner_a, owner_b): (usize, usize)) -> Assignment {
+        let declared = self.deciding.settings.assignment();
+        let register = owner_a != owner_b && owner_b + 1 == self.rows.len();
+        if declared == Assignment::ManyToOne && !register {
+            Assignment::ManyToMany
+        } else {
+            declared
+        }
+    }
+
+    /// Within an owner, the threshold of the links across that tell most about it, if there are
+    /// any: strangers are known apart there.
+    fn threshold(&self, (owner_a, owner_b): (usize, usize)) -> Option<f64> {
+        let across = self.pairs.iter().filter(|report| {
+            report.owner_a != report.owner_b && [report.owner_a, report.owner_b].contains(&owner_a)
+        });
+        let most = across.reduce(|most, report| {
+            let more = report.calibration.true_pairs > most.calibration.true_pairs;
+            if more { report } else { most }
+        });
+        most.filter(|_| owner_a == owner_b)
+            .map(|report| report.calibration.threshold)
+    }
+
+    fn note(
+        &mut self,
+        (owner_a, owner_b): (usize, usize),
+        found: &Candidates,
+        chosen: &[ScoredPair],
+        calibration: &Calibration,
+    ) {
+        let threshold = calibration.threshold;
+        let conflicts = found.identity_conflicts.iter().map(|(a, b)| Apart {
+            owner_a,
+            a: *a,
+            owner_b,
+            b: *b,
+        });
+        match &mut self.links {
+            Links::One(linker) => {
+                conflicts.for_each(|pair| linker.keep_apart(&pair));
+                for pair in chosen.iter().filter(|pair| is_link(pair, threshold)) {
+                    linker.link(&Link {
                         owner_a,
                         a: pair.a,
                         owner_b,
                         b: pair.b,
                         link_rule: pair.link_rule,
                         score: pair.score,
-                    }),
-            );
-            pairs.push(report(
-                owner_a,
-                owner_b,
-                (a, b),
-                &found,
-                &chosen,
-                calibration,
-            ));
-            assigned.push(chosen);
-            step();
+                    });
+                }
+            }
+            Links::Any { pairs, missing } => {
+                conflicts.for_each(|pair| pairs.keep_apart(&pair));
+                // A pair that agrees no more than strangers do says what a missing one says.
+                for pair in chosen
+                    .iter()
+                    .filter(|pair| is_link(pair, calibration.strangers))
+                {
+                    let (keyed, above) = (pair.link_rule.is_some(), pair.score - threshold);
+                    pairs.pair((owner_a, pair.a), (owner_b, pair.b), above, keyed);
+                }
+                missing.push(calibration.strangers - threshold);
+            }
         }
     }
-    let rows: Vec<usize> = batches.iter().map(Columns::len).collect();
-    Ok(Outcome {
-        clusters: cluster(&rows, &links, &apart),
-        pairs,
-        assigned,
-        links,
-    })
+
+    fn finish(self) -> Outcome {
+        let clusters = match self.links {
+            Links::One(linker) => linker.into_clusters(),
+            Links::Any { pairs, missing } => {
+                let mean = missing.iter().sum::<f64>() / missing.len().max(1) as f64;
+                pairs.into_clusters(mean)
+            }
+        };
+        Outcome {
+            clusters,
+            pairs: self.pairs,
+            assigned: self.assigned,
+        }
+    }
+}
+
+fn is_link(pair: &ScoredPair, threshold: f64) -> bool {
+    pair.link_rule.is_some() || pair.score >= threshold
 }
 
 fn report(
-    owner_a: usize,
-    owner_b: usize,
-    (a, b): (&Columns<'_>, &Columns<'_>),
-    found: &candidates::Candidates,
+    (owner_a, owner_b): (usize, usize),
+    (rows_a, rows_b): (usize, usize),
+    found: &Candidates,
     chosen: &[ScoredPair],
     calibration: Calibration,
 ) -> PairReport {
-    let keyed = chosen
-        .iter()
-        .filter(|pair| pair.link_rule.is_some())
-        .count() as u64;
-    let linked =
-        |pair: &&ScoredPair| pair.link_rule.is_some() || pair.score >= calibration.threshold;
-    let all = (a.len() as f64 * b.len() as f64).max(1.0);
+    let keyed = |pair: &&ScoredPair| pair.link_rule.is_some();
+    let linked = |pair: &&ScoredPair| is_link(pair, calibration.threshold);
+    let (rows_a, rows_b) = (rows_a as f64, rows_b as f64);
+    let all = if owner_a == owner_b {
+        rows_a * (rows_a - 1.0) / 2.0
+    } else {
+        rows_a * rows_b
+    };
+    let from = calibration.curve.first();
     PairReport {
         owner_a,
         owner_b,
         method: found.method,
         compared: found.compared,
-        reduction_ratio: 1.0 - found.compared as f64 / all,
+        reduction_ratio: 1.0 - found.compared as f64 / all.max(1.0),
         block_rules: found.block_rules.clone(),
         identity_conflicts: found.identity_conflicts.len() as u64,
-        keyed,
+        keyed: chosen.iter().filter(keyed).count() as u64,
         links: chosen.iter().filter(linked).count() as u64,
-        histogram: histogram(chosen, &calibration),
+        components_beyond: 0,
+        histogram: Histogram {
+            from: from.map_or(0.0, |point| point.threshold),
+            to: 1.0,
+            counts: calibration.counts.clone(),
+            expected_false: calibration.expected_false.clone(),
+        },
         calibration,
-    }
-}
-
-fn histogram(chosen: &[ScoredPair], calibration: &Calibration) -> Histogram {
-    let from = calibration
-        .curve
-        .first()
-        .map_or(0.0, |point| point.threshold);
-    let width = (1.0 - from) / HISTOGRAM_BARS as f64;
-    let mut counts = vec![0; HISTOGRAM_BARS];
-    for pair in chosen.iter().filter(|pair| pair.score >= from) {
-        let bar = ((pair.score - from) / width) as usize;
-        if let Some(count) = counts.get_mut(bar.min(HISTOGRAM_BARS - 1)) {
-            *count += 1;
-        }
-    }
-    // The curve gives false links at or above each of its points; a bar's share is the difference.
-    let above = |score: f64| {
-        let points = calibration.curve.iter().zip(&calibration.expected_false);
-        let mut before = None;
-        for (point, count) in points {
-            if point.threshold >= score {
-                return match before {
-                    Some((t, c)) if point.threshold > t => {
-                        let part = (score - t) / (point.threshold - t);
-                        c + (count - c) * part
-                    }
-                    _ => *count,
-                };
-            }
-            before = Some((point.threshold, *count));
-        }
-        0.0
-    };
-    let expected_false = (0..HISTOGRAM_BARS)
-        .map(|bar| {
-            let left = from + width * bar as f64;
-            (above(left) - above(left + width)).max(0.0)
-        })
-        .collect();
-    Histogram {
-        from,
-        to: 1.0,
-        counts,
-        expected_false,
     }
 }

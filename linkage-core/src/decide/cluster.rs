@@ -128,7 +128,9 @@ impl Linker {
 /// dropping the last eight bits, which is 2^-44 of an agreement.
 fn rank(link_rule: Option<u8>, score: f64) -> u64 {
     let tokens = 1_u64 << 62;
-    let falling = tokens - 1 - score.max(0.0).min(1.0).to_bits();
+    // What is no number counts as no agreement.
+    let score = if score > 0.0 { score.min(1.0) } else { 0.0 };
+    let falling = tokens - 1 - score.to_bits();
     match link_rule {
         Some(rule) => u64::from(rule) << 54 | falling >> 8,
         None => tokens | falling,

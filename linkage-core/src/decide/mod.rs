@@ -2,18 +2,24 @@
 
 mod agglomerate;
 mod assign;
+mod bulk;
 mod calibrate;
 mod cluster;
 mod clusters;
 mod components;
+mod estimate;
+mod interval;
 mod optimal;
 mod order;
 mod records;
+mod scores;
 
 pub use agglomerate::Agglomeration;
 pub use assign::{many_to_one, one_to_one};
-pub use calibrate::{Calibration, CurvePoint, Evidence, calibrate};
+pub use calibrate::{Calibration, CurvePoint, Evidence, Strangers, calibrate};
 pub use cluster::{Apart, Link, Linker, cluster};
 pub use clusters::Clusters;
 pub use components::Components;
+pub use interval::Interval;
 pub use optimal::{Optimal, optimal};
+pub use scores::Scores;

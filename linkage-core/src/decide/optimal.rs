@@ -29,23 +29,36 @@ pub struct Optimal {
 }
 
 /// Pairs that share a link key are taken as [`one_to_one`] takes them. Of the others, between the
-/// records still free, those are taken whose agreement above `base` is largest in sum; pairs at or
-/// below `base` are left out. With `base` the usual agreement of strangers, one good pair counts
-/// for more than two that are hardly better than chance.
-pub fn optimal(pairs: &[ScoredPair], rows_a: usize, rows_b: usize, base: f64) -> Optimal {
-    let (keyed, rest): (Vec<_>, Vec<_>) = pairs
-        .iter()
-        .copied()
-        .partition(|pair| pair.link_rule.is_some());
+/// records still free, those at or above `threshold` are taken whose agreement above `base` is
+/// largest in sum. With `base` the usual agreement of strangers, one good pair counts for more than
+/// two that are hardly better than chance. Of the pairs below the threshold, which are no links,
+/// those are added that the greedy assignment takes among the records then left.
+pub fn optimal(
+    pairs: &[ScoredPair],
+    (rows_a, rows_b): (usize, usize),
+    threshold: f64,
+    base: f64,
+) -> Optimal {
+    let keyed = |pair: &&ScoredPair| pair.link_rule.is_some();
+    let keyed: Vec<_> = pairs.iter().filter(keyed).copied().collect();
     let mut chosen = one_to_one(&keyed, rows_a, rows_b);
     let (mut taken_a, mut taken_b) = (Bitmap::new(rows_a), Bitmap::new(rows_b));
-    for pair in &chosen {
-        taken_a.set(pair.a);
-        taken_b.set(pair.b);
-    }
-    let mut free = rest;
-    free.retain(|pair| pair.score > base && !taken_a.has(pair.a) && !taken_b.has(pair.b));
-    let solved: Vec<(Vec<ScoredPair>, bool)> = by_component(free, rows_a, rows_b)
+    let mut free: Vec<_> = pairs
+        .iter()
+        .copied()
+        .filter(|p| p.link_rule.is_none())
+        .collect();
+    let mut without = |taken: &[ScoredPair], free: &mut Vec<ScoredPair>| {
+        for pair in taken {
+            taken_a.set(pair.a);
+            taken_b.set(pair.b);
+        }
+        free.retain(|pair| !taken_a.has(pair.a) && !taken_b.has(pair.b));
+    };
+    without(&chosen, &mut free);
+    let (above, mut below): (Vec<_>, Vec<_>) =
+        free.into_iter().partition(|pair| pair.score >= threshold);
+    let solved: Vec<(Vec<ScoredPair>, bool)> = by_component(above, rows_a, rows_b)
         .par_chunk_by(|x, y| x.0 == y.0)
         .map(|component| {
             let component: Vec<_> = component.iter().map(|(_, pair)| *pair).collect();
@@ -57,7 +70,9 @@ pub fn optimal(pairs: &[ScoredPair], rows_a: usize, rows_b: usize, base: f64) ->
     tokens.par_sort_unstable_by(|x, y| {
         (y.score.total_cmp(&x.score)).then((x.a, x.b).cmp(&(y.a, y.b)))
     });
+    without(&tokens, &mut below);
     chosen.extend(tokens);
+    chosen.extend(one_to_one(&below, rows_a, rows_b));
     Optimal {
         pairs: chosen,
         components_beyond,
@@ -115,7 +130,7 @@ fn solve(pairs: &[ScoredPair], rows_a: usize, rows_b: usize, base: f64) -> (Vec<
             .ok()
             .zip(long.binary_search(&column).ok());
         let Some(place) = place else { continue };
-        // More than 0 and at most 2^40 each: no sum of 256 overflows.
+        // At least 1 and at most 2^40 each: no sum of 256 overflows.
         let weight = ((pair.score - base) * STEPS).clamp(1.0, STEPS) as i64;
         if let (Some(cell), Some(of)) = (weights.get_mut(place), of.get_mut(place))
             && weight > *cell
@@ -166,7 +181,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_record_twice_and_no_less_than_greedy(pairs in pairs(12, 60), base in 0.0_f64..0.9) {
-            let found = optimal(&pairs, 12, 12, base);
+            let found = optimal(&pairs, (12, 12), base, base);
             let a: BTreeSet<_> = found.pairs.iter().map(|p| p.a).collect();
             let b: BTreeSet<_> = found.pairs.iter().map(|p| p.b).collect();
             prop_assert_eq!((a.len(), b.len()), (found.pairs.len(), found.pairs.len()));
@@ -182,7 +197,7 @@ mod tests {
         #[test]
         fn it_is_the_optimum(pairs in pairs(5, 11), base in 0.0_f64..0.9) {
             let tokens: Vec<_> = pairs.into_iter().filter(|p| p.link_rule.is_none()).collect();
-            let found = optimal(&tokens, 5, 5, base);
+            let found = optimal(&tokens, (5, 5), base, base);
             prop_assert!((total(&found.pairs, base) - by_trial(&tokens, base)).abs() < 1e-9);
         }
 
@@ -191,7 +206,7 @@ mod tests {
             use rand::{SeedableRng, seq::SliceRandom};
             let mut shuffled = pairs.clone();
             shuffled.shuffle(&mut rand_chacha::ChaCha20Rng::seed_from_u64(seed));
-            prop_assert_eq!(optimal(&pairs, 12, 12, 0.3), optimal(&shuffled, 12, 12, 0.3));
+            prop_assert_eq!(optimal(&pairs, (12, 12), 0.4, 0.3), optimal(&shuffled, (12, 12), 0.4, 0.3));
         }
     }
 
@@ -207,9 +222,24 @@ mod tests {
     #[test]
     fn it_gives_up_the_best_pair_for_two_good_ones_but_not_for_two_by_chance() {
         let pairs = [pair(0, 0, 0.9), pair(0, 1, 0.8), pair(1, 0, 0.8)];
-        assert_eq!(optimal(&pairs, 2, 2, 0.5).pairs, [pairs[1], pairs[2]]);
-        assert_eq!(optimal(&pairs, 2, 2, 0.75).pairs, [pairs[0]]);
+        assert_eq!(
+            optimal(&pairs, (2, 2), 0.7, 0.5).pairs,
+            [pairs[1], pairs[2]]
+        );
+        assert_eq!(optimal(&pairs, (2, 2), 0.75, 0.75).pairs, [pairs[0]]);
         assert_eq!(one_to_one(&pairs, 2, 2), [pairs[0]]);
+    }
+
+    #[test]
+    fn below_the_threshold_the_rest_is_greedy() {
+        let pairs = [
+            pair(0, 0, 0.9),
+            pair(0, 1, 0.6),
+            pair(1, 0, 0.6),
+            pair(1, 1, 0.4),
+        ];
+        let found = optimal(&pairs, (2, 2), 0.7, 0.3);
+        assert_eq!(found.pairs, [pairs[0], pairs[3]]);
     }
 
     #[test]
@@ -220,7 +250,7 @@ mod tests {
             chain.extend([pair(row, row, 0.8), pair(row, row + 1, 0.7)]);
         }
         let side = rows as usize + 6;
-        let found = optimal(&chain, side, side, 0.5);
+        let found = optimal(&chain, (side, side), 0.5, 0.5);
         assert_eq!(found.components_beyond, 1);
         assert_eq!(found.pairs, one_to_one(&chain, side, side));
     }
@@ -228,7 +258,12 @@ mod tests {
     #[test]
     fn rows_beyond_the_batches_are_ignored() {
         for stray in [pair(99, 0, 1.0), pair(0, 99, 1.0)] {
-            assert!(optimal(&[stray, pair(1, 1, 0.9)], 3, 3, 0.0).pairs.len() == 1);
+            assert!(
+                optimal(&[stray, pair(1, 1, 0.9)], (3, 3), 0.0, 0.0)
+                    .pairs
+                    .len()
+                    == 1
+            );
         }
     }
 }
