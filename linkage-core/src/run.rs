@@ -1,14 +1,20 @@
 //! A linkage run: batches of several owners in, clusters and the evidence for them out.
 
-use serde::Serialize;
+mod finder;
+mod report;
 
-use crate::candidates::{self, Candidates, Method, RuleCount, ScoredPair};
+pub use finder::Finder;
+pub use report::{Histogram, PairReport, Weights};
+
+use self::finder::InMemory;
+use self::report::{Decided, is_link, report};
+use crate::candidates::{Candidates, Method, ScoredPair};
 use crate::decide::{
     Agglomeration, Apart, Calibration, Clusters, Evidence, Link, Linker, Strangers, calibrate,
-    many_to_one, one_to_one, optimal,
+    fellegi_sunter, many_to_one, one_to_one, optimal,
 };
 use crate::encode::{BatchError, Columns};
-use crate::schema::{Assignment, CandidateSettings, DecideSettings, RecordsPerOwner};
+use crate::schema::{Assignment, CandidateSettings, DecideSettings, Profile, RecordsPerOwner};
 
 /// How the pairs found become links, and what of them is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,50 +44,6 @@ impl From<DecideSettings> for Deciding {
     }
 }
 
-/// What a run found out about two owners' records, or one owner's own: counts and estimates,
-/// nothing about a record.
-#[derive(Debug, Clone, Serialize)]
-pub struct PairReport {
-    /// Index of the first owner.
-    pub owner_a: usize,
-    /// Index of the second owner; of the first again for the links within it.
-    pub owner_b: usize,
-    /// How candidate pairs were found.
-    pub method: Method,
-    /// Pairs compared.
-    pub compared: u64,
-    /// Share of all pairs that was not compared.
-    pub reduction_ratio: f64,
-    /// Counts of the block-key rules.
-    pub block_rules: Vec<RuleCount>,
-    /// Pairs of records that share an identity number, say, and contradict each other in everything
-    /// that should support it. Not linked; for review.
-    pub identity_conflicts: u64,
-    /// Assigned pairs that share a link key.
-    pub keyed: u64,
-    /// Assigned pairs at or above the threshold, those by link key included.
-    pub links: u64,
-    /// Groups of records too large for the optimal assignment, assigned greedily.
-    pub components_beyond: u64,
-    /// Agreements of all assigned pairs.
-    pub histogram: Histogram,
-    /// The threshold and the estimated quality.
-    pub calibration: Calibration,
-}
-
-/// Counts of scores in bars of equal width; their left edges are the thresholds of the curve.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Histogram {
-    /// Left edge of the first bar.
-    pub from: f64,
-    /// Right edge of the last bar.
-    pub to: f64,
-    /// Number of pairs in each bar.
-    pub counts: Vec<u64>,
-    /// Expected number of false links in each bar.
-    pub expected_false: Vec<f64>,
-}
-
 /// The outcome of [`link`].
 #[derive(Debug)]
 pub struct Outcome {
@@ -94,50 +56,6 @@ pub struct Outcome {
     /// thresholds is measured on. Held by whoever runs the matcher; never delivered. Empty unless
     /// [`Deciding::keep_assigned`].
     pub assigned: Vec<Vec<ScoredPair>>,
-}
-
-/// Finds the candidate pairs of a run, by whatever means: the pairs are those of [`candidates`].
-pub trait Finder {
-    /// Why there are none.
-    type Error: From<BatchError>;
-
-    /// What [`candidates::within`] finds in the records of `owner`.
-    ///
-    /// # Errors
-    /// The finder's own.
-    fn within(&self, owner: usize) -> Result<Candidates, Self::Error>;
-
-    /// What [`candidates::across`] finds between the records of two owners.
-    ///
-    /// # Errors
-    /// The finder's own.
-    fn across(&self, owner_a: usize, owner_b: usize) -> Result<Candidates, Self::Error>;
-}
-
-/// Finds candidate pairs in memory.
-struct InMemory<'a> {
-    batches: &'a [Columns<'a>],
-    settings: &'a CandidateSettings,
-}
-
-impl InMemory<'_> {
-    fn batch(&self, owner: usize) -> Result<&Columns<'_>, BatchError> {
-        let none = BatchError::Incomparable("there is no such owner");
-        self.batches.get(owner).ok_or(none)
-    }
-}
-
-impl Finder for InMemory<'_> {
-    type Error = BatchError;
-
-    fn within(&self, owner: usize) -> Result<Candidates, BatchError> {
-        Ok(candidates::within(self.batch(owner)?, self.settings))
-    }
-
-    fn across(&self, owner_a: usize, owner_b: usize) -> Result<Candidates, BatchError> {
-        let (a, b) = (self.batch(owner_a)?, self.batch(owner_b)?);
-        Ok(candidates::across(a, b, self.settings))
-    }
 }
 
 /// Links the records of all `batches`. `progress` is told how many of how many comparisons of
@@ -156,7 +74,7 @@ pub fn link(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
     let finder = InMemory { batches, settings };
-    link_with(batches, &finder, deciding.into(), progress)
+    link_with(batches, settings, &finder, deciding, progress)
 }
 
 /// Links the records of all `batches` as [`link`] does, with the candidate pairs that `finder`
@@ -167,15 +85,13 @@ pub fn link(
 /// the finder's own.
 pub fn link_with<F: Finder>(
     batches: &[Columns<'_>],
+    settings: &CandidateSettings,
     finder: &F,
     deciding: impl Into<Deciding>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, F::Error> {
+    comparable(batches)?;
     let deciding = deciding.into();
-    if let Some((first, rest)) = batches.split_first() {
-        rest.iter()
-            .try_for_each(|batch| first.header.comparable(batch.header))?;
-    }
     let owners = batches.len();
     // Of one owner alone nothing is compared but its records among themselves, at the end.
     let sampled = if owners > 1 { owners } else { 0 };
@@ -186,36 +102,35 @@ pub fn link_with<F: Finder>(
         done += 1;
         progress(done, total);
     };
-    let mut strangers = Vec::with_capacity(sampled);
+    let mut run = Run::new(batches, settings, deciding);
     for (owner, batch) in batches.iter().enumerate().take(sampled) {
-        let found = finder.within(owner)?;
-        strangers.push(Strangers::within(&found.pairs, batch.len(), found.floor));
+        // Posterior probabilities need no strangers beside.
+        if batch.header.profile != Profile::Fields {
+            run.sample(finder, owner)?;
+        }
         step();
     }
-    let mut run = Run::new(batches, deciding);
     for owner_a in 0..owners {
         for owner_b in owner_a + 1..owners {
-            let sides = strangers.get(owner_a).zip(strangers.get(owner_b));
-            let register = run.assignment((owner_a, owner_b)) == Assignment::ManyToOne;
-            // A register without duplicates has the purer strangers.
-            let both = sides.map(|(a, b)| {
-                if register {
-                    b.clone()
-                } else {
-                    a.clone().and(b)
-                }
-            });
             let found = finder.across(owner_a, owner_b)?;
-            run.decide((owner_a, owner_b), found, both.as_ref());
+            run.across(finder, (owner_a, owner_b), found)?;
             step();
         }
     }
     for owner in 0..within {
-        let found = finder.within(owner)?;
-        run.decide((owner, owner), found, None);
+        run.within(owner, finder.within(owner)?);
         step();
     }
     Ok(run.finish())
+}
+
+/// Whether all batches were made under one project, key and schema.
+fn comparable(batches: &[Columns<'_>]) -> Result<(), BatchError> {
+    let Some((first, rest)) = batches.split_first() else {
+        return Ok(());
+    };
+    let mut rest = rest.iter();
+    rest.try_for_each(|batch| first.header.comparable(batch.header))
 }
 
 /// Number of owners, from the first, whose own records are linked among themselves.
@@ -238,16 +153,23 @@ enum Links {
 }
 
 /// A run under way.
-struct Run {
-    rows: Vec<usize>,
+struct Run<'a> {
+    batches: &'a [Columns<'a>],
+    candidates: &'a CandidateSettings,
     deciding: Deciding,
+    /// By owner, as far as they were needed.
+    strangers: Vec<Option<Strangers>>,
     links: Links,
     pairs: Vec<PairReport>,
     assigned: Vec<Vec<ScoredPair>>,
 }
 
-impl Run {
-    fn new(batches: &[Columns<'_>], deciding: Deciding) -> Self {
+impl<'a> Run<'a> {
+    fn new(
+        batches: &'a [Columns<'a>],
+        candidates: &'a CandidateSettings,
+        deciding: Deciding,
+    ) -> Self {
         let rows: Vec<usize> = batches.iter().map(Columns::len).collect();
         let links = match deciding.settings.records_per_owner {
             RecordsPerOwner::One => Links::One(Linker::new(&rows)),
@@ -261,8 +183,10 @@ impl Run {
             }
         };
         Self {
-            rows,
+            batches,
+            candidates,
             deciding,
+            strangers: batches.iter().map(|_| None).collect(),
             links,
             pairs: Vec::new(),
             assigned: Vec::new(),
@@ -270,53 +194,89 @@ impl Run {
     }
 
     fn rows(&self, owner: usize) -> usize {
-        self.rows.get(owner).copied().unwrap_or(0)
+        self.batches.get(owner).map_or(0, Columns::len)
     }
 
-    /// Assigns, calibrates and notes the links of two owners, or of one with itself.
-    fn decide(
+    /// Notes how alike an owner's strangers are, if that is not known.
+    fn sample<F: Finder>(&mut self, finder: &F, owner: usize) -> Result<(), F::Error> {
+        let rows = self.rows(owner);
+        if let Some(none @ None) = self.strangers.get_mut(owner) {
+            let found = finder.within(owner)?;
+            *none = Some(Strangers::within(&found.pairs, rows, found.floor));
+        }
+        Ok(())
+    }
+
+    /// Decides about two owners: by the weights of filters where tokens have some, else by how
+    /// alike strangers are.
+    fn across<F: Finder>(
         &mut self,
-        owners: (usize, usize),
+        finder: &F,
+        (owner_a, owner_b): (usize, usize),
         mut found: Candidates,
-        strangers: Option<&Strangers>,
-    ) {
-        let (rows_a, rows_b) = (self.rows(owners.0), self.rows(owners.1));
-        let pairs = std::mem::take(&mut found.pairs);
-        let assignment = self.assignment(owners);
-        let mut chosen = match assignment {
-            Assignment::Greedy | Assignment::Optimal => one_to_one(&pairs, rows_a, rows_b),
-            Assignment::ManyToOne => many_to_one(&pairs, rows_a, rows_b),
-            Assignment::ManyToMany => pairs.clone(),
+    ) -> Result<(), F::Error> {
+        let assignment = self.assignment((owner_a, owner_b));
+        let ends = self.batches.get(owner_a).zip(self.batches.get(owner_b));
+        let fields = ends.filter(|(a, _)| a.header.profile == Profile::Fields);
+        let weighed = fields.map(|ends| weigh(ends, &mut found, self.candidates, assignment));
+        let decided = match weighed {
+            Some(Ok(decided)) => decided,
+            other => {
+                self.sample(finder, owner_a)?;
+                self.sample(finder, owner_b)?;
+                let side = |owner: usize| self.strangers.get(owner).and_then(Option::as_ref);
+                // A register without duplicates has the purer strangers.
+                let register = assignment == Assignment::ManyToOne;
+                let both = side(owner_a).zip(side(owner_b));
+                let both = both.map(|(a, b)| {
+                    if register {
+                        b.clone()
+                    } else {
+                        a.clone().and(b)
+                    }
+                });
+                let mut decided = self.by_likeness((owner_a, owner_b), &mut found, both.as_ref());
+                decided.weights = other.and_then(Result::err).map(Weights::Unfit);
+                decided
+            }
         };
+        self.note((owner_a, owner_b), &found, decided);
+        Ok(())
+    }
+
+    /// Decides about one owner's own records.
+    fn within(&mut self, owner: usize, mut found: Candidates) {
+        let decided = self.by_likeness((owner, owner), &mut found, None);
+        self.note((owner, owner), &found, decided);
+    }
+
+    /// Assigns and calibrates by how alike strangers and the found pairs are. Takes the pairs.
+    fn by_likeness(
+        &self,
+        owners: (usize, usize),
+        found: &mut Candidates,
+        strangers: Option<&Strangers>,
+    ) -> Decided {
+        let rows = (self.rows(owners.0), self.rows(owners.1));
+        let assignment = self.assignment(owners);
+        let pairs = std::mem::take(&mut found.pairs);
+        let (pairs, chosen) = assign(pairs, rows, assignment);
         let calibration = calibrate(&Evidence {
             assigned: &chosen,
             strangers,
             assignment,
-            rows_a,
-            rows_b,
+            rows_a: rows.0,
+            rows_b: rows.1,
             floor: found.floor,
             threshold: self.threshold(owners),
         });
-        let mut components_beyond = 0;
-        if assignment == Assignment::Optimal {
-            let (threshold, base) = (calibration.threshold, calibration.strangers);
-            let best = optimal(&pairs, (rows_a, rows_b), threshold, base);
-            (chosen, components_beyond) = (best.pairs, best.components_beyond);
-        }
-        drop(pairs);
-        self.note(owners, &found, &chosen, &calibration);
-        let mut report = report(owners, (rows_a, rows_b), &found, &chosen, calibration);
-        report.components_beyond = components_beyond;
-        self.pairs.push(report);
-        if self.deciding.keep_assigned {
-            self.assigned.push(chosen);
-        }
+        settle(&pairs, rows, assignment, chosen, calibration)
     }
 
     /// Only the last owner's register has one record of an entity under many-to-one.
     fn assignment(&self, (owner_a, owner_b): (usize, usize)) -> Assignment {
         let declared = self.deciding.settings.assignment();
-        let register = owner_a != owner_b && owner_b + 1 == self.rows.len();
+        let register = owner_a != owner_b && owner_b + 1 == self.batches.len();
         if declared == Assignment::ManyToOne && !register {
             Assignment::ManyToMany
         } else {
@@ -328,7 +288,10 @@ impl Run {
     /// any: strangers are known apart there.
     fn threshold(&self, (owner_a, owner_b): (usize, usize)) -> Option<f64> {
         let across = self.pairs.iter().filter(|report| {
-            report.owner_a != report.owner_b && [report.owner_a, report.owner_b].contains(&owner_a)
+            let ends = [report.owner_a, report.owner_b];
+            // Probabilities are another measure.
+            let likeness = !matches!(report.weights, Some(Weights::Estimated(_)));
+            likeness && report.owner_a != report.owner_b && ends.contains(&owner_a)
         });
         let most = across.reduce(|most, report| {
             let more = report.calibration.true_pairs > most.calibration.true_pairs;
@@ -338,13 +301,8 @@ impl Run {
             .map(|report| report.calibration.threshold)
     }
 
-    fn note(
-        &mut self,
-        (owner_a, owner_b): (usize, usize),
-        found: &Candidates,
-        chosen: &[ScoredPair],
-        calibration: &Calibration,
-    ) {
+    fn note(&mut self, (owner_a, owner_b): (usize, usize), found: &Candidates, decided: Decided) {
+        let (chosen, calibration) = (&decided.chosen, &decided.calibration);
         let threshold = calibration.threshold;
         let conflicts = found.identity_conflicts.iter().map(|(a, b)| Apart {
             owner_a,
@@ -379,6 +337,12 @@ impl Run {
                 missing.push(calibration.strangers - threshold);
             }
         }
+        let rows = (self.rows(owner_a), self.rows(owner_b));
+        let (report, chosen) = report((owner_a, owner_b), rows, found, decided);
+        self.pairs.push(report);
+        if self.deciding.keep_assigned {
+            self.assigned.push(chosen);
+        }
     }
 
     fn finish(self) -> Outcome {
@@ -397,43 +361,79 @@ impl Run {
     }
 }
 
-fn is_link(pair: &ScoredPair, threshold: f64) -> bool {
-    pair.link_rule.is_some() || pair.score >= threshold
+/// The pairs, and those of them that an assignment takes.
+fn assign(
+    pairs: Vec<ScoredPair>,
+    (rows_a, rows_b): (usize, usize),
+    assignment: Assignment,
+) -> (Vec<ScoredPair>, Vec<ScoredPair>) {
+    match assignment {
+        // The greedy one is what the threshold is found on.
+        Assignment::Greedy | Assignment::Optimal => {
+            let chosen = one_to_one(&pairs, rows_a, rows_b);
+            (pairs, chosen)
+        }
+        Assignment::ManyToOne => {
+            let chosen = many_to_one(&pairs, rows_a, rows_b);
+            (pairs, chosen)
+        }
+        Assignment::ManyToMany => (vec![], pairs),
+    }
 }
 
-fn report(
-    (owner_a, owner_b): (usize, usize),
-    (rows_a, rows_b): (usize, usize),
-    found: &Candidates,
-    chosen: &[ScoredPair],
+/// What is decided under a calibration: where asked for, the optimal assignment instead of the one
+/// chosen.
+fn settle(
+    pairs: &[ScoredPair],
+    rows: (usize, usize),
+    assignment: Assignment,
+    chosen: Vec<ScoredPair>,
     calibration: Calibration,
-) -> PairReport {
-    let keyed = |pair: &&ScoredPair| pair.link_rule.is_some();
-    let linked = |pair: &&ScoredPair| is_link(pair, calibration.threshold);
-    let (rows_a, rows_b) = (rows_a as f64, rows_b as f64);
-    let all = if owner_a == owner_b {
-        rows_a * (rows_a - 1.0) / 2.0
-    } else {
-        rows_a * rows_b
+) -> Decided {
+    let (threshold, base) = (calibration.threshold, calibration.strangers);
+    let best = (assignment == Assignment::Optimal).then(|| optimal(pairs, rows, threshold, base));
+    let (chosen, components_beyond) = match best {
+        Some(best) => (best.pairs, best.components_beyond),
+        None => (chosen, 0),
     };
-    let from = calibration.curve.first();
-    PairReport {
-        owner_a,
-        owner_b,
-        method: found.method,
-        compared: found.compared,
-        reduction_ratio: 1.0 - found.compared as f64 / all.max(1.0),
-        block_rules: found.block_rules.clone(),
-        identity_conflicts: found.identity_conflicts.len() as u64,
-        keyed: chosen.iter().filter(keyed).count() as u64,
-        links: chosen.iter().filter(linked).count() as u64,
-        components_beyond: 0,
-        histogram: Histogram {
-            from: from.map_or(0.0, |point| point.threshold),
-            to: 1.0,
-            counts: calibration.counts.clone(),
-            expected_false: calibration.expected_false.clone(),
-        },
+    Decided {
+        chosen,
         calibration,
+        components_beyond,
+        weights: None,
     }
+}
+
+/// Makes the scores of candidates of the `fields` profile posterior probabilities, after adding
+/// each record's nearest to them, and decides by these. Takes the pairs unless they are unfit.
+fn weigh(
+    (a, b): (&Columns<'_>, &Columns<'_>),
+    found: &mut Candidates,
+    settings: &CandidateSettings,
+    assignment: Assignment,
+) -> Result<Decided, fellegi_sunter::Unfit> {
+    let added = fellegi_sunter::add_neighbours(
+        (a, b),
+        &mut found.pairs,
+        &found.identity_conflicts,
+        settings.neighbours().into(),
+    );
+    if found.method == Method::Keys {
+        found.compared += added;
+    }
+    let one_partner = assignment.is_one_to_one();
+    let model = fellegi_sunter::Settings {
+        one_partner,
+        ..fellegi_sunter::Settings::default()
+    };
+    let scored = fellegi_sunter::score((a, b), &mut found.pairs, model)?;
+    let pairs = std::mem::take(&mut found.pairs);
+    let rows = (a.len(), b.len());
+    let chosen = match assignment {
+        Assignment::ManyToOne => many_to_one(&pairs, rows.0, rows.1),
+        _ => scored.assigned,
+    };
+    let mut decided = settle(&pairs, rows, assignment, chosen, scored.calibration);
+    decided.weights = Some(Weights::Estimated(scored.report));
+    Ok(decided)
 }

@@ -151,7 +151,7 @@ mod tests {
             prop_assert!((dice(both, ones_a, ones_b) - expected).abs() < 1e-12);
             let same = f64::from(count(&|x, y| x == y)) / 256.0;
             prop_assert!((hamming_agreement(both, ones_a, ones_b, 256) - same).abs() < 1e-12);
-            let whole = [Segment { bits: 256, weight: 7 }];
+            let whole = [Segment::new(256, 7)];
             prop_assert!((segment_agreement(&a, &b, &whole) - expected).abs() < 1e-12);
         }
 
@@ -161,7 +161,7 @@ mod tests {
             b in prop::collection::vec(any::<u64>(), 0..6),
             parts in prop::collection::vec((1_u32..4, 1_u16..9), 0..5),
         ) {
-            let segment = |(words, weight)| Segment { bits: words * 64, weight };
+            let segment = |(words, weight)| Segment::new(words * 64, weight);
             let parts: Vec<_> = parts.into_iter().map(segment).collect();
             let score = segment_agreement(&a, &b, &parts);
             prop_assert!((0.0..=1.0).contains(&score));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_one_record_lacks_does_not_count() {
-        let segment = |bits, weight| Segment { bits, weight };
+        let segment = Segment::new;
         let parts = [segment(64, 3), segment(128, 1), segment(64, 9)];
         let a = [0b1111, 0b11, 0, 5];
         // Dice 1 by weight 3, 1/2 by weight 1; the last filter is empty in `b`.

@@ -41,7 +41,8 @@ pub fn judge(truth: &Truth, outcome: &Outcome, error_max: f64) -> Result<String>
     let thresholds: Vec<f64> = (0..=2000).map(|step| f64::from(step) / 2000.0).collect();
     let curve = truth.curve(report.owner_a, report.owner_b, assigned, &thresholds);
     let best = curve.iter().map(|point| point.f1).fold(0.0, f64::max);
-    let (estimate, interval) = (calibration.estimate, calibration.interval);
+    let estimate = calibration.estimate;
+    let interval = calibration.interval.context("no interval")?;
     let [lower, upper] = interval.precision;
     let [lowest, highest] = interval.recall;
     let line = format!(

@@ -6,6 +6,7 @@
 //! | spread | `spill` | a column of keys -> blocks of rows that share a key, by pairs of stripes |
 //! | compare | `spill` | the blocks of two stripes -> scored pairs, each once |
 //! | resume | `checkpoint` | a folder that knows which of these pieces are finished |
+//! | stand | [`standing`] | the last run and new tokens -> candidates, from those that stood |
 //! | search | [`search`] | two stores -> the candidates of [`linkage_core::candidates`], bit for bit |
 //!
 //! The pairs, their order and all counts are the same for every limit of memory and every number of
@@ -18,6 +19,7 @@ mod error;
 mod sample;
 pub mod search;
 mod spill;
+pub mod standing;
 pub mod store;
 
 pub use error::Error;

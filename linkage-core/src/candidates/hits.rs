@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use super::ScoredPair;
 use super::linked::{Linked, LinkedPair};
 use super::order::{Pair, ordered, pack, slab_pairs, unpack};
-use super::score::Scorer;
+use super::score::{PairGather, Scorer};
 
-/// Listed pairs, doubles included, from which on doubles are removed in between: 800 MB.
-const HELD_MAX: usize = 50_000_000;
+/// Listed pairs, doubles included, from which on doubles are removed in between: 270 MB.
+const HELD_MAX: usize = 1 << 24;
 
 /// A pair that agrees enough.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,10 +34,16 @@ impl Pair for Hit {
     }
 }
 
+/// Pairs put by, to be compared together, from which on they are: 270 MB.
+const PUT_BY_MAX: usize = 1 << 25;
+
 /// All that was found so far.
 pub(super) struct Hits {
     lists: Vec<Vec<Hit>>,
     held: usize,
+    held_max: usize,
+    /// Pairs that are still to be compared.
+    put_by: Vec<Vec<u64>>,
     rows_a: usize,
 }
 
@@ -47,6 +53,8 @@ impl Hits {
         Self {
             lists: Vec::new(),
             held: 0,
+            held_max: HELD_MAX,
+            put_by: Vec::new(),
             rows_a,
         }
     }
@@ -57,17 +65,41 @@ impl Hits {
             self.held += list.len();
             self.lists.push(list);
         }
-        if self.held > HELD_MAX {
+        if self.held > self.held_max {
             self.lists = ordered(std::mem::take(&mut self.lists), self.rows_a);
-            // Where few are doubles, the next round is worth it only after as many more.
-            let distinct: usize = self.lists.iter().map(Vec::len).sum();
-            self.held = distinct.saturating_sub(HELD_MAX / 2);
+            // Where few were doubles, the next round is worth it only after as many more.
+            self.held = self.lists.iter().map(Vec::len).sum();
+            self.held_max = HELD_MAX.max(2 * self.held);
         }
+    }
+
+    /// Adds pairs that are to be compared, each once however often it comes while they are put by.
+    pub fn put_by(&mut self, lists: impl IntoIterator<Item = Vec<u64>>, scorer: &Scorer<'_>) {
+        self.put_by.extend(lists);
+        if self.put_by.iter().map(Vec::len).sum::<usize>() > PUT_BY_MAX {
+            self.compare_put_by(scorer);
+        }
+    }
+
+    fn compare_put_by(&mut self, scorer: &Scorer<'_>) {
+        let slabs = ordered(std::mem::take(&mut self.put_by), self.rows_a);
+        let lists: Vec<Vec<Hit>> = slabs
+            .into_par_iter()
+            .map(|pairs| {
+                let mut hits = Vec::new();
+                PairGather::default().compare(scorer, &pairs, &mut |a, b, score| {
+                    hits.push(Hit::new(a, b, score));
+                });
+                hits
+            })
+            .collect();
+        self.extend(lists);
     }
 
     /// All pairs in order, those linked by key among them and those in conflict not, and how many
     /// different pairs were found.
-    pub fn finish(self, linked: &Linked, scorer: &Scorer<'_>) -> (Vec<ScoredPair>, u64) {
+    pub fn finish(mut self, linked: &Linked, scorer: &Scorer<'_>) -> (Vec<ScoredPair>, u64) {
+        self.compare_put_by(scorer);
         let slabs: Vec<(Vec<ScoredPair>, u64)> = ordered(self.lists, self.rows_a)
             .into_par_iter()
             .enumerate()

@@ -1,8 +1,9 @@
 //! Pairs that share a link key, a block key or drawn bits of their tokens: one join after the
 //! other, each comparing its pairs as they come.
 //!
-//! Several joins may propose one pair. It is then compared again, which costs less than finding
-//! out, and listed once: what agrees enough is brought in order at the end, and doubles show.
+//! Several joins may propose one pair. Pairs of small blocks are put by, brought in order, and each
+//! compared once. A pair of larger blocks is compared again, which costs less than finding out, and
+//! listed once: what agrees enough is brought in order at the end, and doubles show.
 
 use bloomfilter::Bloom;
 use rayon::prelude::*;
@@ -11,6 +12,7 @@ use super::hits::{Hit, Hits};
 use super::join::{Deal, Dealt, Join, Key};
 use super::linked::Linked;
 use super::lsh::{Draws, Tables};
+use super::order::pack;
 use super::score::{Gather, Scorer};
 use super::split::Splitter;
 use super::survey::Survey;
@@ -23,9 +25,6 @@ use crate::schema::CandidateSettings;
 const FALSE_POSITIVE_RATE: f64 = 0.01;
 
 const FILTER_SEED: [u8; 32] = [0x4c; 32];
-
-/// How many times larger one side is where the filter pays; see [`Prefilter`].
-const PREFILTER_RATIO: usize = 16;
 
 /// Most pairs of a run of equal token bits that is compared whole: 2000 x 2000 records.
 pub(super) const RUN_PAIRS_MAX: u64 = 4_000_000;
@@ -111,9 +110,8 @@ pub(super) fn join<K: Key>(
     }
     let (smaller, larger) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let filter = match prefilter {
-        Prefilter::Auto if larger.len() / PREFILTER_RATIO < smaller.len() => None,
         Prefilter::Off => None,
-        Prefilter::Auto | Prefilter::Bloom => filter(smaller, &key),
+        Prefilter::Bloom => filter(smaller, &key),
     };
     let small = all(smaller);
     let large = match filter {
@@ -148,7 +146,32 @@ fn filter<K: Key>(
 struct Found {
     gather: Gather,
     hits: Vec<Hit>,
+    /// Pairs of blocks too small to be worth gathering.
+    put_by: Vec<u64>,
     count: RuleCount,
+}
+
+impl Found {
+    /// Takes a block that is not to be split.
+    fn block(&mut self, scorer: &Scorer<'_>, rows_a: &[u32], rows_b: &[u32]) {
+        // A block with fewer pairs than rows costs more to gather than to take pair by pair; and
+        // most such pairs are proposed by several rules, but compared once.
+        if rows_a.len() * rows_b.len() <= rows_a.len() + rows_b.len() {
+            for row_a in rows_a {
+                let partners = rows_b
+                    .iter()
+                    .filter(|row_b| scorer.distinct(*row_a, **row_b));
+                self.put_by
+                    .extend(partners.map(|row_b| pack(*row_a, *row_b)));
+            }
+        } else {
+            let hits = &mut self.hits;
+            self.gather
+                .push(scorer, rows_a, rows_b, &mut |a, b, score| {
+                    hits.push(Hit::new(a, b, score))
+                });
+        }
+    }
 }
 
 /// Compares what a join proposes.
@@ -159,20 +182,14 @@ fn compare<K: Key>(
     hits: &mut Hits,
 ) -> RuleCount {
     let found = join.runs(Found::default, |found: &mut Found, rows_a, rows_b| {
-        let Found {
-            gather,
-            hits,
-            count,
-        } = found;
-        let mut list = |a, b, score| hits.push(Hit::new(a, b, score));
         if splitter.is_over(rows_a, rows_b) {
             let cut = splitter.split(rows_a, rows_b, &mut |rows_a, rows_b| {
-                gather.push(scorer, rows_a, rows_b, &mut list);
+                found.block(scorer, rows_a, rows_b);
             });
-            count.cut(cut);
+            found.count.cut(cut);
         } else {
-            count.pairs += splitter.pairs(rows_a, rows_b);
-            gather.push(scorer, rows_a, rows_b, &mut list);
+            found.count.pairs += splitter.pairs(rows_a, rows_b);
+            found.block(scorer, rows_a, rows_b);
         }
     });
     let finished: Vec<Found> = found
@@ -184,9 +201,13 @@ fn compare<K: Key>(
         })
         .collect();
     let mut sum = RuleCount::default();
-    for found in &finished {
+    let (mut lists, mut put_by) = (Vec::new(), Vec::new());
+    for found in finished {
         sum.add(&found.count);
+        lists.push(found.hits);
+        put_by.push(found.put_by);
     }
-    hits.extend(finished.into_iter().map(|found| found.hits));
+    hits.extend(lists);
+    hits.put_by(put_by, scorer);
     sum
 }

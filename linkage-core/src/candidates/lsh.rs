@@ -18,7 +18,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 
 use crate::encode::Columns;
-use crate::schema::Profile;
+use crate::schema::{Agreement, Profile};
 
 /// Positions that tables draw from. With all 512 of a token instead, six to eight times as many
 /// strangers meet for one or two points of recall a table.
@@ -142,6 +142,17 @@ impl Draws {
         self.positions.iter().filter(differ).count()
     }
 
+    /// How many different pairs that differ at `differing` positions all `tables` bring together,
+    /// for each that one of them does.
+    pub fn distinct(&self, differing: f64, tables: &Tables) -> f64 {
+        let meet = self.meet(differing, tables.bits);
+        let all = f64::from(tables.count);
+        if meet * all < 1e-6 {
+            return all;
+        }
+        (1.0 - (1.0 - meet).powf(all)) / meet
+    }
+
     /// Probability that two tokens that differ at `differing` positions meet in one table.
     pub fn meet(&self, differing: f64, bits: u32) -> f64 {
         let all = self.len() as f64;
@@ -150,6 +161,37 @@ impl Draws {
             .map(f64::from)
             .map(|drawn| ((same - drawn) / (all - drawn).max(1.0)).max(0.0))
             .product()
+    }
+}
+
+/// How far apart tokens of a given agreement are, if they differ everywhere alike.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Distance {
+    /// Positions differing in tokens that agree in nothing.
+    positions: f64,
+}
+
+impl Distance {
+    pub fn new(a: &Columns<'_>, b: &Columns<'_>, draws: &Draws) -> Self {
+        let share = match a.header.agreement {
+            Agreement::Hamming => 1.0,
+            // Two tokens of m set bits each and a coefficient of s differ in 2 m (1 - s) bits.
+            Agreement::Dice => {
+                let mean = |columns: &Columns<'_>| {
+                    let ones: f64 = columns.ones.iter().map(|ones| f64::from(*ones)).sum();
+                    ones / columns.len().max(1) as f64
+                };
+                (mean(a) + mean(b)) / f64::from(a.header.token_bits)
+            }
+        };
+        Self {
+            positions: share * draws.len() as f64,
+        }
+    }
+
+    /// Positions at which tokens of this agreement differ.
+    pub fn at(self, agreement: f64) -> f64 {
+        (1.0 - agreement) * self.positions
     }
 }
 

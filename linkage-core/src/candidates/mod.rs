@@ -109,7 +109,7 @@ pub struct TokenBits {
     /// Number of tables.
     pub tables: u32,
     /// Share of the pairs sought (`lsh_agreement` in the schema) that the tables bring together,
-    /// estimated from a sample before the run.
+    /// estimated from a sample before the run, less one standard error.
     pub recall: f64,
     /// Sums over the tables; a pair that several propose counts several times.
     pub count: RuleCount,
@@ -153,11 +153,11 @@ pub(crate) enum Side {
 /// What keeps keys that the other side lacks out of a join. The pairs are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefilter {
-    /// The filter where one side has at least 16 times the records of the other.
-    Auto,
-    /// Nothing: all keys are dealt and joined.
+    /// Nothing: all keys are dealt and joined. In memory always faster: to deal a key takes less
+    /// than to ask the filter (10^7 records against 10^6, 10^5 and 10^4: 3.4, 1.5 and 1.3 seconds
+    /// of one core; with the filter 4.8, 2.9 and 2.3, at the same peak of memory).
     Off,
-    /// A Bloom filter over the smaller side's keys.
+    /// A Bloom filter over the smaller side's keys: for keys that are dear to keep, as in files.
     Bloom,
 }
 
@@ -248,7 +248,7 @@ fn find(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, side: Si
         Method::Keys | Method::TokenBits | Method::KeysAndTokenBits => keyed::find(
             (a, b, side),
             settings,
-            Prefilter::Auto,
+            Prefilter::Off,
             choice.tables.as_ref(),
         ),
     }

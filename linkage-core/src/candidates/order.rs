@@ -16,6 +16,16 @@ pub(super) trait Pair: Copy + Default + Send + Sync {
     fn rank(&self) -> u8;
 }
 
+impl Pair for u64 {
+    fn pair(&self) -> u64 {
+        *self
+    }
+
+    fn rank(&self) -> u8 {
+        0
+    }
+}
+
 /// The entries of all `lists` in order of (a, b), of each pair the one of least rank, cut into
 /// slabs: slab `s` has the pairs with `a >> SLAB_BITS == s`.
 pub(super) fn ordered<T: Pair>(lists: Vec<Vec<T>>, rows_a: usize) -> Vec<Vec<T>> {

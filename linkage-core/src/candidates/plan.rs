@@ -17,18 +17,21 @@ pub struct Costs {
     pub pair_ns: f64,
     /// For each 64 bits of theirs, in addition.
     pub word_ns: f64,
-    /// Dealing one record's key to its partition and fetching its token.
+    /// Dealing one record's key to its partition and joining it.
     pub entry_ns: f64,
+    /// Fetching a token from anywhere in memory.
+    pub fetch_ns: f64,
 }
 
 impl Default for Costs {
-    /// As measured by `candidates_scale` on 10^7 records a side, one core at about 3.7 GHz without
-    /// vector instructions beyond SSE2.
+    /// As `candidates_scale` takes on 10^6 to 10^7 records a side: one core at about 3.7 GHz
+    /// without vector instructions beyond SSE2, its memory shared with other work.
     fn default() -> Self {
         Self {
             pair_ns: 2.0,
             word_ns: 1.0,
-            entry_ns: 40.0,
+            entry_ns: 50.0,
+            fetch_ns: 30.0,
         }
     }
 }
@@ -58,6 +61,7 @@ impl Costs {
             pair_ns: usual.pair_ns / faster,
             word_ns: usual.word_ns / faster,
             entry_ns: usual.entry_ns,
+            fetch_ns: usual.fetch_ns,
         }
     }
 
@@ -67,7 +71,10 @@ impl Costs {
 
     /// Seconds of `passes` joins of `entries` records that compare `pairs` pairs of `words` words.
     pub(super) fn pass_seconds(&self, entries: f64, passes: f64, pairs: f64, words: usize) -> f64 {
-        (entries * passes * self.entry_ns + pairs * self.compare_ns(words)) * 1e-9
+        // A record is fetched once for all of its partners in a join.
+        let fetched = pairs.min(entries * passes);
+        let each = entries * passes * self.entry_ns + fetched * self.fetch_ns;
+        (each + pairs * self.compare_ns(words)) * 1e-9
     }
 }
 

@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use super::Side;
+use super::order::unpack;
 use crate::encode::Columns;
 use crate::schema::{Agreement, Segment};
 use crate::similarity::{Comparison, dice, hamming_agreement, intersection, segment_agreement};
@@ -81,6 +82,20 @@ impl<'a> Scorer<'a> {
     /// Agreement of two rows.
     pub fn pair(&self, row_a: u32, row_b: u32) -> f64 {
         Comparison::new(&self.a, &self.b).score(row_a, row_b)
+    }
+
+    /// Agreement of two tokens with their numbers of set bits.
+    #[inline]
+    fn tokens(&self, (a, ones_a): (&[u64], u16), (b, ones_b): (&[u64], u16)) -> f64 {
+        if self.agreement == Agreement::Dice && !self.segments.is_empty() {
+            let empty = ones_a == 0 || ones_b == 0;
+            return if empty {
+                0.0
+            } else {
+                segment_agreement(a, b, self.segments)
+            };
+        }
+        self.score(intersection(a, b), ones_a.into(), ones_b.into())
     }
 
     /// Compares all of `rows_a` with all of `rows_b`.
@@ -199,8 +214,9 @@ impl<'a> Scorer<'a> {
         }
     }
 
+    /// Whether the pair is one to compare: any, or within one side the one order of the two.
     #[inline]
-    fn distinct(&self, row_a: u32, row_b: u32) -> bool {
+    pub fn distinct(&self, row_a: u32, row_b: u32) -> bool {
         self.side == Side::Across || row_a < row_b
     }
 }
@@ -295,6 +311,53 @@ impl Gather {
         }
         self.rows_a.clear();
         self.rows_b.clear();
+    }
+}
+
+/// Pairs that are compared one by one, in order of (a, b): their first rows lie close together, so
+/// that only the second ones are waited for.
+#[derive(Default)]
+pub(super) struct PairGather {
+    rows: [Vec<u32>; 2],
+    tokens: [Vec<u64>; 2],
+    ones: [Vec<u16>; 2],
+}
+
+impl PairGather {
+    /// Compares every one of `pairs`, packed.
+    pub fn compare(
+        &mut self,
+        scorer: &Scorer<'_>,
+        pairs: &[u64],
+        sink: &mut impl FnMut(u32, u32, f64),
+    ) {
+        for pairs in pairs.chunks(TILE_ROWS) {
+            let columns = [&scorer.a, &scorer.b];
+            for (side, columns) in columns.into_iter().enumerate() {
+                let row = |pair: &u64| {
+                    if side == 0 {
+                        unpack(*pair).0
+                    } else {
+                        unpack(*pair).1
+                    }
+                };
+                self.rows[side].clear();
+                self.rows[side].extend(pairs.iter().map(row));
+                let (tokens, ones) = (&mut self.tokens[side], &mut self.ones[side]);
+                fetch(columns, &self.rows[side], tokens, ones);
+            }
+            let [tokens_a, tokens_b] = &self.tokens;
+            let tokens = tokens_a
+                .chunks_exact(scorer.width)
+                .zip(tokens_b.chunks_exact(scorer.width));
+            for (at, (token_a, token_b)) in tokens.enumerate() {
+                let (ones_a, ones_b) = (self.ones[0][at], self.ones[1][at]);
+                let score = scorer.tokens((token_a, ones_a), (token_b, ones_b));
+                if score >= scorer.floor {
+                    sink(self.rows[0][at], self.rows[1][at], score);
+                }
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::join::{Deal, Join, Key};
 use super::keyed::{RUN_PAIRS_MAX, Sides, join, larger};
-use super::lsh::{Draws, Tables};
+use super::lsh::{Distance, Draws, Tables};
 use super::score::{Gather, Scorer};
 use super::{PAIRS_LISTED_MAX, Prefilter, Side};
 use crate::encode::Columns;
@@ -85,7 +85,7 @@ impl Survey {
             let key = |columns: &Columns<'_>, row: usize| columns.block_key(row, rule);
             let deal = Deal::sample(larger(a, b), rows_log2.saturating_sub(SAMPLE_BITS));
             let join = join((a, b, side), deal, Prefilter::Off, key);
-            let found = survey.add(&join, &scorer, settings.block_pairs_max, 1.0);
+            let found = survey.add(&join, &scorer, settings.block_pairs_max, &|_| 1.0);
             survey.rules.push(found);
         }
         let draws = tables.and_then(|tables| Some((tables, Draws::new(a, b)?)));
@@ -94,7 +94,16 @@ impl Survey {
             let key = |columns: &Columns<'_>, row: usize| mask.key(columns, row);
             let deal = Deal::sample(larger(a, b), rows_log2.saturating_sub(TABLE_SAMPLE_BITS));
             let join = join((a, b, side), deal, Prefilter::Off, key);
-            survey.add(&join, &scorer, RUN_PAIRS_MAX, f64::from(tables.count))
+            let distance = Distance::new(a, b, &draws);
+            let distinct = |agreement| draws.distinct(distance.at(agreement), tables);
+            let one = survey.add(&join, &scorer, RUN_PAIRS_MAX, &distinct);
+            let all = f64::from(tables.count);
+            RuleSurvey {
+                entries: one.entries * all,
+                pairs: one.pairs * all,
+                blocks_over: one.blocks_over * all,
+                pairs_over: one.pairs_over * all,
+            }
         });
         survey
     }
@@ -112,13 +121,14 @@ impl Survey {
         least
     }
 
-    /// Adds a sampled join that stands for `times` like it.
+    /// Adds a sampled join. Of each listed pair of some agreement, `times` tells how many it stands
+    /// for beyond the sample.
     fn add<K: Key>(
         &mut self,
         join: &Join<K>,
         scorer: &Scorer<'_>,
         pairs_max: u64,
-        times: f64,
+        times: &dyn Fn(f64) -> f64,
     ) -> RuleSurvey {
         let start = || Seen {
             gather: Gather::default(),
@@ -143,7 +153,7 @@ impl Survey {
                     count(bars, score)
                 });
         });
-        let scale = times * 2.0_f64.powi(join.a.skip() as i32);
+        let scale = 2.0_f64.powi(join.a.skip() as i32);
         let entries = join.a.len() + join.b.as_ref().map_or(join.a.len(), |b| b.len());
         let mut sum = RuleSurvey {
             entries: entries as f64 * scale,
@@ -156,8 +166,10 @@ impl Survey {
             sum.pairs += seen.rule.pairs * scale;
             sum.blocks_over += seen.rule.blocks_over * scale;
             sum.pairs_over += seen.rule.pairs_over * scale;
-            for (bar, pairs) in self.bars.iter_mut().zip(&seen.bars) {
-                *bar += pairs * scale;
+            for (at, (bar, pairs)) in self.bars.iter_mut().zip(&seen.bars).enumerate() {
+                if *pairs > 0.0 {
+                    *bar += pairs * scale * times((at as f64 + 0.5) / BARS as f64);
+                }
             }
         }
         sum

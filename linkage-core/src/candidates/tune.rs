@@ -9,15 +9,18 @@ use rayon::prelude::*;
 use super::join::{Deal, Dealt, Join};
 use super::keyed::Sides;
 use super::linked::Linked;
-use super::lsh::{Draws, Tables};
+use super::lsh::{Distance, Draws, Tables};
 use super::order::unpack;
 use super::plan::Costs;
 use super::score::Scorer;
 use crate::encode::Columns;
-use crate::schema::{Agreement, CandidateSettings};
+use crate::schema::CandidateSettings;
 
 /// Comparisons spent on finding pairs to learn from: half a second to four.
 const EVIDENCE_COMPARISONS: usize = 400_000_000;
+
+/// Fewest rows whose pairs are looked for, however many comparisons that takes.
+const EVIDENCE_ROWS_MIN: usize = 100;
 
 /// Most pairs learnt from.
 const EVIDENCE_PAIRS_MAX: usize = 2000;
@@ -84,10 +87,7 @@ fn tables(draws: &Draws, distances: &[f64], bits: u32, target: f64) -> (u32, f64
         .iter()
         .map(|differing| 1.0 - draws.meet(*differing, bits))
         .collect();
-    let recall = |count: u32| {
-        let lost: f64 = missed.iter().map(|missed| missed.powi(count as i32)).sum();
-        1.0 - lost / missed.len().max(1) as f64
-    };
+    let recall = |count: u32| 1.0 - lost(missed.iter().map(|missed| missed.powi(count as i32)));
     let (mut low, mut high) = (1, TABLES_MAX);
     while low < high {
         let middle = low.midpoint(high);
@@ -100,6 +100,14 @@ fn tables(draws: &Draws, distances: &[f64], bits: u32, target: f64) -> (u32, f64
     (low, recall(low))
 }
 
+/// Mean of the shares lost, and one standard error of it: few pairs know it badly.
+fn lost(shares: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = shares.clone().count().max(1) as f64;
+    let mean = shares.clone().sum::<f64>() / count;
+    let variance = shares.map(|share| (share - mean).powi(2)).sum::<f64>() / count;
+    mean + (variance / count).sqrt()
+}
+
 /// Numbers of positions at which pairs of at least this agreement differ: of pairs that share a
 /// link key, or of those that some rows of the one side have on the other.
 fn distances((a, b, side): Sides<'_, '_>, draws: &Draws, agreement: f64) -> Vec<f64> {
@@ -109,7 +117,7 @@ fn distances((a, b, side): Sides<'_, '_>, draws: &Draws, agreement: f64) -> Vec<
         pairs = sampled_pairs(a.len(), b.len(), &scorer);
     }
     if pairs.len() < EVIDENCE_PAIRS_MIN {
-        return vec![farthest(a, b, agreement, draws)];
+        return vec![Distance::new(a, b, draws).at(agreement)];
     }
     let step = pairs.len().div_ceil(EVIDENCE_PAIRS_MAX);
     pairs
@@ -123,7 +131,7 @@ fn distances((a, b, side): Sides<'_, '_>, draws: &Draws, agreement: f64) -> Vec<
 }
 
 fn linked_pairs(sides: Sides<'_, '_>, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
-    let linked = Linked::find(sides, super::Prefilter::Auto);
+    let linked = Linked::find(sides, super::Prefilter::Off);
     let pairs = linked.links.iter().map(|link| unpack(link.pair));
     pairs
         .filter(|(a, b)| scorer.pair(*a, *b) >= scorer.floor)
@@ -132,7 +140,7 @@ fn linked_pairs(sides: Sides<'_, '_>, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
 
 /// The pairs that evenly spread rows of the first side have on the second.
 fn sampled_pairs(rows_a: usize, rows_b: usize, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
-    let rows = (EVIDENCE_COMPARISONS / rows_b.max(1)).clamp(1, EVIDENCE_PAIRS_MAX);
+    let rows = (EVIDENCE_COMPARISONS / rows_b.max(1)).clamp(EVIDENCE_ROWS_MIN, EVIDENCE_PAIRS_MAX);
     let step = rows_a.div_ceil(rows).max(1);
     let rows: Vec<usize> = (0..rows_a).step_by(step).collect();
     let tiles: Vec<usize> = (0..rows_b).step_by(1 << 14).collect();
@@ -151,22 +159,6 @@ fn sampled_pairs(rows_a: usize, rows_b: usize, scorer: &Scorer<'_>) -> Vec<(u32,
         .collect();
     pairs.sort_unstable();
     pairs
-}
-
-/// Positions at which two tokens of just this agreement differ, if they differ everywhere alike.
-fn farthest(a: &Columns<'_>, b: &Columns<'_>, agreement: f64, draws: &Draws) -> f64 {
-    let bits = f64::from(a.header.token_bits);
-    let share = match a.header.agreement {
-        Agreement::Hamming => 1.0 - agreement,
-        Agreement::Dice => {
-            let mean = |columns: &Columns<'_>| {
-                let ones: f64 = columns.ones.iter().map(|ones| f64::from(*ones)).sum();
-                ones / columns.len().max(1) as f64
-            };
-            (1.0 - agreement) * (mean(a) + mean(b)) / bits
-        }
-    };
-    share * draws.len() as f64
 }
 
 /// Share of all pairs that meet in a table, for each number of bits.
@@ -205,11 +197,19 @@ mod tests {
             let (count, recall) = tables(&draws, &distances, bits, 0.99);
             assert!(recall >= 0.99);
             let missed = |n: i32| {
-                let lost = distances.map(|d| (1.0 - draws.meet(d, bits)).powi(n));
-                lost.iter().sum::<f64>() / 3.0
+                let shares = distances.map(|d| (1.0 - draws.meet(d, bits)).powi(n));
+                lost(shares.into_iter())
             };
             assert!(1.0 - missed(count as i32 - 1) < 0.99, "one table fewer");
         }
+    }
+
+    #[test]
+    fn what_few_pairs_say_is_taken_with_a_margin() {
+        assert!((lost([0.2; 5].into_iter()) - 0.2).abs() < 1e-12);
+        // Standard deviation 0.5; of the mean of four, 0.25.
+        assert!((lost([0.0, 1.0, 0.0, 1.0].into_iter()) - 0.75).abs() < 1e-12);
+        assert!(lost(std::iter::empty()).abs() < 1e-12);
     }
 
     #[test]

@@ -14,10 +14,10 @@
 
 use serde::Serialize;
 
+use super::bulk;
 use super::estimate::{self, Counts, Estimate, Setting};
 use super::interval::{Interval, intervals};
 use super::scores::{Grid, Scores, from_here_on};
-use super::{bulk, interval};
 use crate::candidates::ScoredPair;
 use crate::schema::Assignment;
 
@@ -119,15 +119,15 @@ pub struct Calibration {
     pub threshold: f64,
     /// Estimated quality at the threshold.
     pub estimate: CurvePoint,
-    /// How far off that may be.
-    pub interval: Interval,
+    /// How far off that may be; none where scores are probabilities.
+    pub interval: Option<Interval>,
     /// Estimated number of true pairs.
     pub true_pairs: f64,
     /// Agreement of the strangers in the middle.
     pub strangers: f64,
     /// Estimated quality over the thresholds, ascending at equal distances from the first to 1.
     pub curve: Vec<CurvePoint>,
-    /// How far off each point of the curve may be.
+    /// How far off each point of the curve may be; empty where scores are probabilities.
     pub intervals: Vec<Interval>,
     /// Assigned pairs from each threshold of the curve to the next, the last to 1.
     pub counts: Vec<u64>,
@@ -180,7 +180,7 @@ pub fn calibrate(evidence: &Evidence<'_>) -> Calibration {
     Calibration {
         threshold: grid.edge(best),
         estimate: curve.point(best),
-        interval: intervals.get(best).copied().unwrap_or(interval::UNKNOWN),
+        interval: intervals.get(best).copied(),
         true_pairs: curve.estimate.true_free + curve.estimate.keyed_right,
         strangers: middle,
         counts: all.map(|(free, keyed)| (free + keyed) as u64).collect(),
@@ -345,7 +345,7 @@ mod tests {
             );
             let pairs = calibration.true_pairs / f64::from(matched);
             assert!((0.95..1.05).contains(&pairs), "{matched}: {pairs}");
-            let Interval { precision, recall } = calibration.interval;
+            let Interval { precision, recall } = calibration.interval.unwrap();
             let estimate = calibration.estimate;
             assert!(precision[0] <= estimate.precision && estimate.precision <= precision[1]);
             assert!(recall[0] <= estimate.recall + 0.01 && estimate.recall <= recall[1] + 0.01);

@@ -26,12 +26,6 @@ pub struct Interval {
     pub recall: [f64; 2],
 }
 
-/// Nothing known.
-pub(super) const UNKNOWN: Interval = Interval {
-    precision: [0.0, 1.0],
-    recall: [0.0, 1.0],
-};
-
 /// For each of `bars` thresholds the interval of what `estimate` says of redrawn counts: precision
 /// and recall by threshold. The draws are always the same.
 pub(super) fn intervals(

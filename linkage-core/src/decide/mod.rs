@@ -8,6 +8,7 @@ mod cluster;
 mod clusters;
 mod components;
 mod estimate;
+pub mod fellegi_sunter;
 mod interval;
 mod optimal;
 mod order;

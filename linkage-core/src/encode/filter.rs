@@ -83,7 +83,10 @@ impl<'a> Filters<'a> {
             .filter_map(|(index, field)| {
                 Some(Source {
                     field: index,
-                    mac: Mac::new(schema.token.suite, &key.positions(&field.name)),
+                    mac: Mac::new(
+                        schema.token.suite,
+                        &key.positions(schema.hashed_as(&field.name)),
+                    ),
                     namer: Namer::new(&key.cache(&field.name)),
                     features: &field.features,
                     words: words_of(schema, &field.name)?,

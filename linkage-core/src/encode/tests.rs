@@ -110,6 +110,53 @@ fn a_thin_record_has_no_token_and_keeps_its_keys() {
     );
 }
 
+#[test]
+fn filters_that_swap_are_hashed_alike() {
+    let schema = |swaps: &str| {
+        Schema::parse(&format!(
+            r#"
+            version = 1
+            entity = "persons"
+            id_column = "id"
+            [token]
+            profile = "fields"
+            features_min = 1
+            [[field]]
+            name = "given"
+            kind = "name"
+            feature = [{{ kind = "q-gram", q = 2, bits = 60 }}]
+            [[field]]
+            name = "surname"
+            kind = "name"
+            feature = [{{ kind = "q-gram", q = 2, bits = 60 }}]
+            [[filter]]
+            name = "given"
+            bits = 128
+            fields = ["given"]
+            weight = 1
+            {swaps}
+            [[filter]]
+            name = "surname"
+            bits = 128
+            fields = ["surname"]
+            weight = 1
+            "#
+        ))
+        .unwrap()
+    };
+    for (swaps, alike) in [("swaps_with = \"surname\"", true), ("", false)] {
+        let schema = schema(swaps);
+        let words = |given: &str, surname: &str| {
+            let encoded = encode(&schema, 1, &[[given, surname]]);
+            encoded[0].token.words().to_vec()
+        };
+        let (there, back) = (words("thomas", "wolfgang"), words("wolfgang", "thomas"));
+        assert_eq!(there[..2] == back[2..], alike);
+        assert_eq!(there[2..] == back[..2], alike);
+        assert_ne!(there, back);
+    }
+}
+
 /// A schema of each profile over one name, date, telephone and address, weights near real ones.
 fn people(profile: &str, suite: &str) -> Schema {
     let filters = r#"

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Calendar, Error, Feature, FeatureKind, Field, Kind, Lsh, Part, Profile, RecordsPerOwner,
-    Schema, Take,
+    Calendar, Error, Feature, FeatureKind, Field, Filter, Kind, Lsh, Part, Profile,
+    RecordsPerOwner, Schema, Take,
 };
 use crate::record::Component;
 
@@ -20,6 +20,10 @@ const FILTERS_MAX: usize = 32;
 /// byte.
 const LINK_COLUMNS_MAX: usize = 128;
 const ATTRIBUTES_MAX: usize = 60;
+
+/// Most nearest records that are compared with one: ten find what there is to find, and each one
+/// more is another pair for every record.
+const NEIGHBOURS_MAX: u8 = 50;
 
 /// Most values of one attribute: a cross-table of two is then at most 64 x 64 cells.
 pub const ATTRIBUTE_VALUES_MAX: usize = 64;
@@ -266,6 +270,7 @@ fn filters(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
                  at a glance: give it a further field"
             )
         })?;
+        swap(check, schema, filter)?;
         for field in &filter.fields {
             check.require(filtered.insert(field.as_str()), field, || {
                 format!("field \"{field}\" is in two filters; it counts once")
@@ -273,6 +278,48 @@ fn filters(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Refuses a swap of filters whose bits could not be compared, or of more than two.
+fn swap(check: &Checker<'_>, schema: &Schema, filter: &Filter) -> Result<(), Error> {
+    let Some(partner) = &filter.swaps_with else {
+        return Ok(());
+    };
+    let name = &filter.name;
+    let Some(other) = schema.filters.iter().find(|other| other.name == *partner) else {
+        let message = format!("filter \"{name}\" swaps with \"{partner}\", which is not declared");
+        return Err(check.refuse(partner, message));
+    };
+    let field = |filter: &Filter| match filter.fields.as_slice() {
+        [only] => schema.fields.iter().find(|field| field.name == *only),
+        _ => None,
+    };
+    let alike = |(x, y): (&Field, &Field)| x.kind == y.kind && x.features == y.features;
+    check.require(
+        partner != name
+            && filter.bits == other.bits
+            && field(filter).zip(field(other)).is_some_and(alike),
+        partner,
+        || {
+            format!(
+                "filters \"{name}\" and \"{partner}\" cannot swap: give each the same bits and one \
+                 field, of the same kind and features"
+            )
+        },
+    )?;
+    let swaps = |f: &&Filter| {
+        f.swaps_with.as_ref().is_some_and(|with| {
+            [&f.name, with]
+                .into_iter()
+                .any(|end| end == name || end == partner)
+        })
+    };
+    check.require(schema.filters.iter().filter(swaps).count() == 1, partner, || {
+        format!(
+            "filters \"{name}\" and \"{partner}\": a filter swaps with one other; declare it at \
+             one of the two"
+        )
+    })
 }
 
 fn keys(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
@@ -298,6 +345,10 @@ fn keys(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
             )
         })?;
     }
+    let neighbours = schema.candidates.neighbours();
+    check.require(neighbours <= NEIGHBOURS_MAX, "neighbours", || {
+        format!("neighbours must be 0 to {NEIGHBOURS_MAX}, not {neighbours}")
+    })?;
     let columns = schema.link_columns().len();
     check.require(columns <= LINK_COLUMNS_MAX, "link_key", || {
         format!("link keys and their supports make {columns} columns, more than {LINK_COLUMNS_MAX}")

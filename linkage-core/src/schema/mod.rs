@@ -106,11 +106,40 @@ impl Schema {
     /// The filters that a token is made of, in order; empty where the profile makes one filter of
     /// the whole record.
     pub fn segments(&self) -> Vec<Segment> {
-        let segment = |filter: &Filter| Segment {
+        let partner = |at: usize| {
+            let (filters, filter) = (&self.filters, self.filters.get(at)?);
+            let named = |name: &String| filters.iter().position(|other| other.name == *name);
+            let naming = || {
+                let names = |other: &Filter| other.swaps_with.as_ref() == Some(&filter.name);
+                filters.iter().position(names)
+            };
+            let partner = filter.swaps_with.as_ref().map_or_else(naming, named)?;
+            u8::try_from(partner).ok()
+        };
+        let segment = |(at, filter): (usize, &Filter)| Segment {
             bits: filter.bits,
             weight: filter.weight,
+            frequency: filter.frequency.is_some(),
+            swaps_with: partner(at),
         };
-        self.filters.iter().map(segment).collect()
+        self.filters.iter().enumerate().map(segment).collect()
+    }
+
+    /// Name under which a field's features are hashed: its own, or for a field of a filter that
+    /// swaps with another the first of the two's.
+    pub(crate) fn hashed_as<'a>(&'a self, field: &'a str) -> &'a str {
+        let holds = |filter: &&Filter| filter.fields.iter().any(|name| name == field);
+        let Some(at) = self.filters.iter().position(|filter| holds(&filter)) else {
+            return field;
+        };
+        let segments = self.segments();
+        let partner = segments.get(at).and_then(|segment| segment.swaps_with);
+        let first = partner.map_or(at, |partner| at.min(partner.into()));
+        self.filters
+            .get(first)
+            .filter(|_| partner.is_some())
+            .and_then(|filter| filter.fields.first())
+            .map_or(field, String::as_str)
     }
 
     /// Names of the columns that a source must have: the record's id, then every field's column.

@@ -114,6 +114,11 @@ pub struct CandidateSettings {
     /// raises it where the list would not fit the memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement_min: Option<f64>,
+    /// Under the `fields` profile: number of a record's nearest records of the other owner, by Dice's
+    /// coefficient of the whole tokens, that are compared beside those that share a key; 0 for
+    /// none, at most 50; 5 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<u8>,
 }
 
 /// Whether candidates are taken from the tokens' bits (locality-sensitive hashing).
@@ -141,6 +146,11 @@ impl CandidateSettings {
     pub fn agreement_min(&self) -> f64 {
         self.agreement_min.unwrap_or(0.0)
     }
+
+    /// Number of a record's nearest records that are compared under the `fields` profile.
+    pub fn neighbours(&self) -> u8 {
+        self.neighbours.unwrap_or(5)
+    }
 }
 
 impl Default for CandidateSettings {
@@ -152,6 +162,7 @@ impl Default for CandidateSettings {
             lsh_recall: None,
             lsh_agreement: None,
             agreement_min: None,
+            neighbours: None,
         }
     }
 }

@@ -174,6 +174,89 @@ fn settings_left_out_do_not_change_the_fingerprint() {
     assert_eq!(names, ["all_pairs_max", "block_pairs_max"]);
 }
 
+/// [`GOOD`] with three filters, the first of which swaps with the second.
+fn swapping() -> String {
+    let given = r#"
+        [[field]]
+        name = "given"
+        kind = "name"
+        feature = [{ kind = "q-gram", q = 2, bits = 200 }]
+        [[filter]]
+        name = "first"
+        bits = 128
+        fields = ["given"]
+        weight = 1
+        [[filter]]
+        name = "last"
+        bits = 128
+        fields = ["surname"]
+        weight = 1
+        swaps_with = "first"
+        [[filter]]
+        name = "rest"
+        bits = 128
+        fields = ["born"]
+        weight = 1
+        frequency = "born"
+        [token]
+        profile = "fields"
+        [candidates]
+        neighbours = 3
+    "#;
+    format!("{GOOD}{given}")
+}
+
+#[test]
+fn filters_that_swap_name_each_other() {
+    let schema = Schema::parse(&swapping()).unwrap();
+    let segments = schema.segments();
+    let partners: Vec<_> = segments.iter().map(|segment| segment.swaps_with).collect();
+    assert_eq!(partners, [Some(1), Some(0), None]);
+    assert!(segments[2].frequency && !segments[0].frequency);
+    let hashed = ["given", "surname", "born", "other"].map(|field| schema.hashed_as(field));
+    assert_eq!(hashed, ["given", "given", "born", "other"]);
+    assert_eq!(schema.candidates.neighbours(), 3);
+}
+
+#[test]
+fn impossible_swaps_are_refused() {
+    let cases = [
+        (
+            "swaps_with = \"first\"",
+            "swaps_with = \"none\"",
+            "not declared",
+        ),
+        (
+            "swaps_with = \"first\"",
+            "swaps_with = \"last\"",
+            "cannot swap",
+        ),
+        (
+            "swaps_with = \"first\"",
+            "swaps_with = \"rest\"",
+            "cannot swap",
+        ),
+        (
+            "fields = [\"given\"]",
+            "fields = [\"given\", \"born\"]",
+            "cannot swap",
+        ),
+        ("bits = 128", "bits = 192", "cannot swap"),
+        (
+            "fields = [\"given\"]\n",
+            "fields = [\"given\"]\nswaps_with = \"last\"\n",
+            "at one of the two",
+        ),
+        ("neighbours = 3", "neighbours = 51", "0 to 50"),
+    ];
+    for (from, to, expected) in cases {
+        let text = swapping();
+        assert!(text.contains(from), "{from}");
+        let message = refusal(&text.replacen(from, to, 1));
+        assert!(message.contains(expected), "{to}: {message}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in ".{0,400}") {
@@ -181,8 +264,9 @@ proptest! {
     }
 
     #[test]
-    fn no_mutation_of_a_schema_panics(at in 0..GOOD.len(), byte in any::<u8>()) {
-        let mut bytes = GOOD.as_bytes().to_vec();
+    fn no_mutation_of_a_schema_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = swapping().into_bytes();
+        let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Ok(text) = String::from_utf8(bytes) {
             let _ = Schema::parse(&text);

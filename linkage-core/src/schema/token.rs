@@ -176,6 +176,13 @@ pub struct Filter {
     /// frequent values from rare ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<String>,
+    /// Name of another filter whose value is at times written in this one's place and the other way
+    /// round, as surname and given name are. Declared at one of the two; they must be alike (one
+    /// field each, the same features and bits). Both are then hashed under one key, so that the
+    /// matcher can compare them crosswise. The price: it also sees which surnames serve as given
+    /// names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swaps_with: Option<String>,
 }
 
 /// One filter of a token of the `fields` profile: where it ends and what it counts.
@@ -185,4 +192,21 @@ pub struct Segment {
     pub bits: u32,
     /// Weight of the filter's agreement.
     pub weight: u16,
+    /// Whether a column of frequency classes belongs to it; the columns are in the order of these
+    /// filters.
+    pub frequency: bool,
+    /// Index of the filter whose value is at times in this one's place; mutual.
+    pub swaps_with: Option<u8>,
+}
+
+impl Segment {
+    /// A filter without frequency classes that swaps with no other.
+    pub const fn new(bits: u32, weight: u16) -> Self {
+        Self {
+            bits,
+            weight,
+            frequency: false,
+            swaps_with: None,
+        }
+    }
 }

@@ -102,6 +102,55 @@ pub struct PairQuality {
     pub curve: Vec<CurvePoint>,
     /// Estimated quality at other thresholds, ascending.
     pub estimated_curve: Vec<CurvePoint>,
+    /// What each filter's agreement weighs, under the `fields` profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
+}
+
+/// What the agreement of each filter of a token says about a pair.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Weights {
+    /// By filter.
+    pub filters: Vec<FilterWeights>,
+    /// log2 of the odds that two records are partners before they are compared.
+    pub prior_bits: f64,
+    /// Frequent patterns of agreement that show how weights add up.
+    pub examples: Vec<PatternWeights>,
+}
+
+/// One filter.
+#[derive(Debug, Clone, Serialize)]
+pub struct FilterWeights {
+    /// Its name.
+    pub name: String,
+    /// Its levels, the strongest agreement first.
+    pub levels: Vec<LevelWeights>,
+}
+
+/// One level of agreement.
+#[derive(Debug, Clone, Serialize)]
+pub struct LevelWeights {
+    /// A word for it.
+    pub level: String,
+    /// Share among links.
+    pub m: f64,
+    /// Share among strangers.
+    pub u: f64,
+    /// Match weight in bits.
+    pub bits: f64,
+}
+
+/// Pairs that agree alike in every filter.
+#[derive(Debug, Clone, Serialize)]
+pub struct PatternWeights {
+    /// What it stands for.
+    pub name: String,
+    /// Level and bits of each filter.
+    pub steps: Vec<(String, f64)>,
+    /// Candidate pairs like this.
+    pub pairs: u64,
+    /// Expected number of links among them.
+    pub links: f64,
 }
 
 /// Counts of candidate pairs by score.

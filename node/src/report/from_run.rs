@@ -1,8 +1,13 @@
 //! A linkage run's findings as the report's plain data.
 
+use linkage_core::decide::fellegi_sunter::{PatternReport, Report};
+use linkage_core::schema::Schema;
 use linkage_core::{decide, quality, run};
 
-use super::data::{CurvePoint, Histogram, PairQuality, Quality};
+use super::data::{
+    CurvePoint, FilterWeights, Histogram, LevelWeights, PairQuality, PatternWeights, Quality,
+    Weights,
+};
 
 /// What a run found out about two owners, without truth: `measured` and `curve` are left empty.
 pub fn pair(owners: (String, String), pair: &run::PairReport) -> PairQuality {
@@ -20,6 +25,57 @@ pub fn pair(owners: (String, String), pair: &run::PairReport) -> PairQuality {
         measured: None,
         curve: vec![],
         estimated_curve: curve(&pair.calibration.curve),
+        weights: match &pair.weights {
+            Some(run::Weights::Estimated(report)) => Some(weights(report)),
+            Some(run::Weights::Unfit(_)) | None => None,
+        },
+    }
+}
+
+/// Filters are named by their number until [`name_filters`] names them.
+fn weights(report: &Report) -> Weights {
+    let filters = (1..)
+        .zip(&report.filters)
+        .map(|(number, filter)| FilterWeights {
+            name: format!("filter {number}"),
+            levels: filter
+                .levels
+                .iter()
+                .map(|level| LevelWeights {
+                    level: level.level.to_owned(),
+                    m: level.m,
+                    u: level.u,
+                    bits: level.bits,
+                })
+                .collect(),
+        });
+    let names = ["A sure link", "A doubtful pair", "Strangers"];
+    let examples = names.into_iter().zip(report.examples());
+    let example = |(name, pattern): (&str, Option<&PatternReport>)| {
+        let pattern = pattern?;
+        let levels = pattern.levels.iter().map(|level| (*level).to_owned());
+        Some(PatternWeights {
+            name: name.to_owned(),
+            steps: levels.zip(pattern.bits.iter().copied()).collect(),
+            pairs: pattern.pairs,
+            links: pattern.links,
+        })
+    };
+    Weights {
+        filters: filters.collect(),
+        prior_bits: report.prior_bits,
+        examples: examples.filter_map(example).collect(),
+    }
+}
+
+/// Gives the filters the names that the schema has for them.
+pub fn name_filters(pair: &mut PairQuality, schema: &Schema) {
+    let filters = pair
+        .weights
+        .iter_mut()
+        .flat_map(|weights| &mut weights.filters);
+    for (filter, declared) in filters.zip(&schema.filters) {
+        filter.name.clone_from(&declared.name);
     }
 }
 

@@ -263,6 +263,7 @@ mod tests {
             measured: None,
             curve: Vec::new(),
             estimated_curve: Vec::new(),
+            weights: None,
         }
     }
 

@@ -5,8 +5,8 @@
 //! | `index.html` | self-contained page: no script, no other file, reads from disk and prints |
 //! | `report.json` | the [`Report`] itself |
 //!
-//! Data flows `data` -> `check` -> pictures (`histogram`, `curves`, `bars`, `heatmap`, `flow`) ->
-//! `page` -> templates in `templates/report/`. Nothing here computes a result: the report shows
+//! Data flows `data` -> `check` -> pictures (`histogram`, `curves`, `bars`, `heatmap`, `flow`,
+//! `weights`) -> `page` -> templates in `templates/report/`. Nothing here computes a result: the report shows
 //! what it is given, and shows an en dash where it is given nothing finite.
 
 mod bars;
@@ -23,6 +23,7 @@ mod page;
 mod picture;
 mod scale;
 mod svg;
+mod weights;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};

@@ -5,7 +5,7 @@ use askama::Template;
 use super::data::{AuditResult, Level, PairQuality, Quality, Report, Round, Sight, TableView};
 use super::number;
 use super::picture::{DataTable, Picture};
-use super::{bars, curves, flow, heatmap, histogram};
+use super::{bars, curves, flow, heatmap, histogram, weights};
 
 /// Renders the page.
 pub(super) fn render(report: &Report) -> Result<String, askama::Error> {
@@ -161,15 +161,22 @@ struct ReleasedView<'a> {
 
 impl<'a> RoundView<'a> {
     fn new(round: &'a Round, figures: &mut FigureIds) -> Self {
-        let pairs = round.pairs.iter().map(|pair| PairView {
-            name: format!("{} and {}", pair.owners.0, pair.owners.1),
-            pictures: [
+        let pairs = round.pairs.iter().map(|pair| {
+            let mut pictures = vec![
                 histogram::picture(&figures.next(), pair),
                 curves::picture(&figures.next(), pair),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
+            ];
+            if let Some(known) = &pair.weights {
+                pictures.push(weights::levels(&figures.next(), known));
+                pictures.push(weights::shares(&figures.next(), known));
+                let examples = known.examples.iter();
+                let picture = |example| weights::waterfall(&figures.next(), known, example);
+                pictures.extend(examples.map(picture));
+            }
+            PairView {
+                name: format!("{} and {}", pair.owners.0, pair.owners.1),
+                pictures: pictures.into_iter().flatten().collect(),
+            }
         });
         let pairs = pairs.filter(|pair| !pair.pictures.is_empty()).collect();
         let tables = round.tables.iter().map(|table| ReleasedView {

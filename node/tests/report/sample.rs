@@ -162,6 +162,7 @@ impl Texts<'_> {
             measured: Some(quality(0.0)),
             curve: curve(0.0),
             estimated_curve: curve(0.004),
+            weights: None,
         }
     }
 

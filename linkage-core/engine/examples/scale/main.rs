@@ -22,6 +22,7 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use linkage_core::candidates::{Prefilter, ScoredPair, across_by_keys};
@@ -153,15 +154,20 @@ fn disk(folder: &Path, floor: f64, limits: Limits) -> Outcome<Value> {
     let run = folder.join("run");
     let settings = CandidateSettings::default();
     let most = AtomicU64::new(0);
-    let (first, pieces) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
+    let passes = u64::from(a.header().block_keys) + a.header().link_columns.len() as u64;
+    let passed = Mutex::new(None);
+    let pieces = AtomicU64::new(0);
     let progress = |done: usize, total: usize| {
-        first.fetch_min(done as u64, Ordering::Relaxed);
         pieces.store(total as u64, Ordering::Relaxed);
         most.fetch_max(folder_bytes(&run), Ordering::Relaxed);
+        if done as u64 == passes {
+            let cost = (started.elapsed().as_secs_f64(), cpu_seconds().ok());
+            *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(cost);
+        }
     };
     let search = Search::new(&a, Some(&b), &settings, limits, &run).floor(floor);
     let found = search.run(&progress)?;
-    let searched = started.elapsed().as_secs_f64();
+    let (searched, searched_cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()?);
     let mut digest = Digest::default();
     let mut kept = Vec::new();
     for pair in found.pairs() {
@@ -173,10 +179,11 @@ fn disk(folder: &Path, floor: f64, limits: Limits) -> Outcome<Value> {
         "compared": found.compared(),
         "block_rules": found.block_rules(),
         "conflicts": found.identity_conflicts()?.len(),
+        "passes_wall_s_cpu_s": passed.into_inner().unwrap_or_else(PoisonError::into_inner),
         "search_wall_s": searched,
+        "search_cpu_s": searched_cpu,
         "run_folder_bytes": most.into_inner(),
         "pieces": pieces.into_inner(),
-        "first_piece_reported": first.into_inner(),
     });
     found.remove()?;
     conclude(&mut figures, started, kept, digest, (&a, &b))?;

@@ -323,7 +323,9 @@ fn a_run_with_the_finder_is_the_run_in_memory() {
     let work = folder.path().join("work");
     for _ in 0..2 {
         let finder = Finder::new(&stores, &settings, limits, &work);
-        let found = linkage_core::run::link_with(&columns, &finder, deciding, &|_, _| ()).unwrap();
+        let found =
+            linkage_core::run::link_with(&columns, &settings, &finder, deciding, &|_, _| ())
+                .unwrap();
         assert_eq!(found.assigned, expected.assigned);
         assert!(found.assigned.iter().any(|pairs| pairs.len() > 500));
         let numbers = |outcome: &linkage_core::run::Outcome| -> Vec<Vec<u32>> {
@@ -335,7 +337,7 @@ fn a_run_with_the_finder_is_the_run_in_memory() {
         drop(finder);
     }
     let finder = Finder::new(&stores, &settings, limits, &work);
-    linkage_core::run::link_with(&columns, &finder, deciding, &|_, _| ()).unwrap();
+    linkage_core::run::link_with(&columns, &settings, &finder, deciding, &|_, _| ()).unwrap();
     finder.remove().unwrap();
     assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
 }

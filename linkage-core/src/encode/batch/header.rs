@@ -7,7 +7,12 @@ use crate::keys::KeyId;
 use crate::schema::{Agreement, LinkColumn, LinkRole, Profile, Schema, Segment, Suite};
 
 const MAGIC: &[u8; 8] = b"LKBATCH\n";
-const VERSION: u16 = 1;
+/// Version of a header whose segments have no frequency classes and swap with none: all there was at
+/// first, and what such a batch still has.
+const VERSION_PLAIN: u16 = 1;
+
+/// Version of a header that says so of its segments.
+const VERSION: u16 = 2;
 
 /// Bytes of magic, version and length: what tells how many bytes the header has.
 pub(super) const PREFIX_BYTES: usize = 8 + 2 + 4;
@@ -72,6 +77,15 @@ impl Header {
         }
     }
 
+    fn version(&self) -> u16 {
+        let plain = |segment: &Segment| !segment.frequency && segment.swaps_with.is_none();
+        if self.segments.iter().all(plain) {
+            VERSION_PLAIN
+        } else {
+            VERSION
+        }
+    }
+
     /// Sizes of a row.
     pub fn layout(&self) -> RowLayout {
         RowLayout::new(
@@ -91,7 +105,7 @@ impl Header {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version().to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.project);
         out.extend_from_slice(&self.schema);
@@ -114,6 +128,11 @@ impl Header {
         for segment in &self.segments {
             out.extend_from_slice(&segment.bits.to_le_bytes());
             out.extend_from_slice(&segment.weight.to_le_bytes());
+            if self.version() == VERSION {
+                // 0 stands for no partner: a schema has at most 32 filters.
+                let partner = segment.swaps_with.map_or(0, |at| at.saturating_add(1));
+                out.extend_from_slice(&[segment.frequency.into(), partner]);
+            }
         }
         let length = u32::try_from(out.len()).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(place) = out.get_mut(PREFIX_BYTES - 4..PREFIX_BYTES) {
@@ -132,7 +151,7 @@ impl Header {
             return Err(BatchError::Magic);
         }
         let version = u16::from_le_bytes(rest.bytes()?);
-        if version != VERSION {
+        if ![VERSION_PLAIN, VERSION].contains(&version) {
             return Err(BatchError::Version(version));
         }
         let length = u32::from_le_bytes(rest.bytes()?) as usize;
@@ -151,6 +170,8 @@ impl Header {
         if Self::length(*prefix)? != bytes.len() {
             return Err(BatchError::Header("it has another length than it says"));
         }
+        let version = bytes.get(8..10).and_then(|version| version.try_into().ok());
+        let version = u16::from_le_bytes(version.ok_or(BatchError::Magic)?);
         let mut rest = Cut::new(bytes.get(PREFIX_BYTES..).unwrap_or(&[]));
         let header = Self {
             project: rest.bytes()?,
@@ -168,10 +189,13 @@ impl Header {
                 .map(|_| link_column(&mut rest))
                 .collect::<Result<_, _>>()?,
             segments: (0..rest.byte()?)
-                .map(|_| segment(&mut rest))
+                .map(|_| segment(&mut rest, version))
                 .collect::<Result<_, _>>()?,
         };
         rest.end()?;
+        if header.version() != version {
+            return Err(BatchError::Header("its version is not that of its filters"));
+        }
         header.check()?;
         Ok(header)
     }
@@ -193,6 +217,21 @@ impl Header {
         let whole = self.segments.is_empty() && !fields;
         if !whole && total != u64::from(self.token_bits) {
             return refuse("its filters do not add up to the token");
+        }
+        let classes = self.segments.iter().filter(|s| s.frequency).count();
+        // A plain header does not say whose the classes are.
+        if classes > 0 && classes != usize::from(self.classes) {
+            return refuse("its frequency classes are not those of its filters");
+        }
+        for (at, segment) in self.segments.iter().enumerate() {
+            let partner = |with: u8| self.segments.get(usize::from(with));
+            let mutual = |other: &Segment| {
+                other.bits == segment.bits && other.swaps_with.map(usize::from) == Some(at)
+            };
+            let fits = |with: u8| usize::from(with) != at && partner(with).is_some_and(mutual);
+            if !segment.swaps_with.is_none_or(fits) {
+                return refuse("its filters swap with others than those that swap with them");
+            }
         }
         let mut before: Option<LinkColumn> = None;
         for column in &self.link_columns {
@@ -283,7 +322,7 @@ fn role_code(role: LinkRole) -> u8 {
     }
 }
 
-fn segment(rest: &mut Cut<'_>) -> Result<Segment, BatchError> {
+fn segment(rest: &mut Cut<'_>, version: u16) -> Result<Segment, BatchError> {
     let bits = u32::from_le_bytes(rest.bytes()?);
     let weight = u16::from_le_bytes(rest.bytes()?);
     if bits == 0 || weight == 0 || !bits.is_multiple_of(8) {
@@ -291,7 +330,22 @@ fn segment(rest: &mut Cut<'_>) -> Result<Segment, BatchError> {
             "a filter has no whole bytes or no weight",
         ));
     }
-    Ok(Segment { bits, weight })
+    let [frequency, partner] = if version == VERSION {
+        rest.bytes()?
+    } else {
+        [0, 0]
+    };
+    if frequency > 1 {
+        return Err(BatchError::Header(
+            "a filter has an unknown sort of frequency classes",
+        ));
+    }
+    Ok(Segment {
+        bits,
+        weight,
+        frequency: frequency == 1,
+        swaps_with: partner.checked_sub(1),
+    })
 }
 
 fn suite(code: u8) -> Result<Suite, BatchError> {

@@ -6,7 +6,9 @@
 //!          suite (1), profile (1), agreement (1), token bits (u32), rows (u64),
 //!          columns of block keys (u8), columns of frequency classes (u8),
 //!          columns of link keys (u8), for each its rule (u8) and role (u8),
-//!          segments (u8), for each its bits (u32) and weight (u16)
+//!          segments (u8), for each its bits (u32) and weight (u16), and in version 2 whether a
+//!          column of frequency classes is its (u8) and the number of the segment that it swaps
+//!          with, from 1 (u8, 0 = none); version 1 is that of a batch where no segment has either
 //! groups   16 384 rows each, the last one what is left; in a group column after column:
 //!          tokens (bits / 8 bytes each), their numbers of set bits (u16),
 //!          each column of link keys (16 bytes, zero = absent),

@@ -26,13 +26,7 @@ fn header(token_bits: u32, rows: u64) -> Header {
         ],
         block_keys: 2,
         classes: 1,
-        segments: vec![
-            Segment {
-                bits: token_bits - 8,
-                weight: 500,
-            },
-            Segment { bits: 8, weight: 1 },
-        ],
+        segments: vec![Segment::new(token_bits - 8, 500), Segment::new(8, 1)],
         rows,
     }
 }
@@ -218,7 +212,14 @@ fn rows_that_do_not_fit_are_refused() {
 #[test]
 fn headers_that_contradict_themselves_are_refused() {
     type Change = fn(&mut Header);
-    let changes: [(Change, &str); 9] = [
+    let changes: [(Change, &str); 13] = [
+        (|h| h.segments[1].swaps_with = Some(0), "swap with others"),
+        (|h| h.segments[0].swaps_with = Some(0), "swap with others"),
+        (|h| h.segments[0].swaps_with = Some(7), "swap with others"),
+        (
+            |h| h.segments.iter_mut().for_each(|s| s.frequency = true),
+            "not those of",
+        ),
         (|h| h.token_bits = 12, "multiple of 8"),
         (|h| h.token_bits = TOKEN_BITS_MAX + 8, "multiple of 8"),
         (|h| h.rows = 1 << 32, "4 294 967 295"),
@@ -241,8 +242,25 @@ fn headers_that_contradict_themselves_are_refused() {
         }
     }
     let mut newer = header(136, 1).to_bytes();
-    newer[8] = 2;
-    assert_eq!(Header::from_bytes(&newer), Err(BatchError::Version(2)));
+    newer[8] = 3;
+    assert_eq!(Header::from_bytes(&newer), Err(BatchError::Version(3)));
+    // Two filters of one length that swap with each other.
+    let mut swapping = header(136, 1);
+    swapping.segments = vec![Segment::new(64, 1), Segment::new(64, 1), Segment::new(8, 1)];
+    swapping.segments[0].frequency = true;
+    (
+        swapping.segments[0].swaps_with,
+        swapping.segments[1].swaps_with,
+    ) = (Some(1), Some(0));
+    let mut bytes = swapping.to_bytes();
+    assert_eq!(Header::from_bytes(&bytes).as_ref(), Ok(&swapping));
+    // The last segment's two bytes: no classes, no partner. A version 2 without any is none.
+    let end = bytes.len();
+    for segment in 0..3 {
+        bytes[end - 8 * segment - 2..end - 8 * segment].fill(0);
+    }
+    let refusal = Header::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(refusal.contains("its version"), "{refusal}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Match {
         };
         let finder = Finder::new(&stores, &settings, limits, work);
         let link = |columns: &[Columns<'_>], progress: &Progress| {
-            run::link_with(columns, &finder, decide, progress).map_err(beyond::blame)
+            run::link_with(columns, &settings, &finder, decide, progress).map_err(beyond::blame)
         };
         let matching = self.matching(schema.as_ref(), &inputs, &stores, started)?;
         let code = matching.conclude(&link, outputs, form)?;
@@ -184,9 +184,8 @@ impl Matching<'_> {
         write(CLUSTERS, &|csv| {
             links::write_clusters(csv, &outcome.clusters, inputs)
         })?;
-        let entity = schema.map_or("records", |schema| schema.entity.as_str());
         let counts = links::count(&links);
-        let shown = summary::report(entity, inputs, &columns, &outcome, &counts, stages);
+        let shown = summary::report(schema, inputs, &columns, &outcome, &counts, stages);
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);
         outputs.commit()?;

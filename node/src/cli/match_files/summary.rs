@@ -184,13 +184,14 @@ fn links(pair: &PairReport, counts: &Counts) -> u64 {
 
 /// The result as a report.
 pub fn report(
-    entity: &str,
+    schema: Option<&Schema>,
     inputs: &[Input],
     batches: &[Columns<'_>],
     outcome: &Outcome,
     counts: &Counts,
     stages: Vec<Stage>,
 ) -> Report {
+    let entity = schema.map_or("records", |schema| schema.entity.as_str());
     let datasets: Vec<String> = inputs
         .iter()
         .zip(batches)
@@ -211,7 +212,7 @@ pub fn report(
             pairs: outcome
                 .pairs
                 .iter()
-                .map(|pair| quality(pair, inputs, links(pair, counts)))
+                .map(|pair| quality(pair, inputs, links(pair, counts), schema))
                 .collect(),
             clusters: sizes
                 .map(|(size, count)| ClusterSize { size, count })
@@ -225,10 +226,18 @@ pub fn report(
     }
 }
 
-fn quality(pair: &PairReport, inputs: &[Input], links: u64) -> PairQuality {
+fn quality(
+    pair: &PairReport,
+    inputs: &[Input],
+    links: u64,
+    schema: Option<&Schema>,
+) -> PairQuality {
     let mut shown = from_run::pair(pair_name(inputs, pair.owner_a, pair.owner_b), pair);
     if let Some(estimated) = &mut shown.estimated {
         estimated.found_links = Some(links);
+    }
+    if let Some(schema) = schema {
+        from_run::name_filters(&mut shown, schema);
     }
     shown
 }
