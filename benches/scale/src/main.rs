@@ -6,8 +6,9 @@
 //!
 //! `keyed` takes six rules of block keys over 512-bit tokens, `keyless` the tokens' own bits,
 //! `diffused` the six rules over 2048-bit tokens; `listed` is `keyed` without a lowest agreement.
-//! `prefilter` joins a register with a hundredth of it, with the Bloom filter and without. Seconds
-//! are of processor time, user and system, of the whole process during the search.
+//! `prefilter` joins a register with a tenth, a hundredth and a thousandth of it, with the Bloom
+//! filter and without. `plan` prints what the ways of finding candidates would cost. Seconds are of
+//! processor time, user and system, of the whole process during the search.
 
 #![allow(
     clippy::indexing_slicing,
@@ -127,10 +128,11 @@ fn measured(a: &Columns<'_>, b: &Columns<'_>, found: &Candidates, threshold: f64
 fn prefilter(rows: u64) {
     let header = header(512, rows, true);
     let large = register(Which::Second, rows, 512);
-    let few = register(Which::First, rows / 100, 512);
-    let (a, b) = (columns(&header, &few), columns(&header, &large));
     let settings = CandidateSettings::default();
-    for (name, prefilter) in [("off", Prefilter::Off), ("bloom", Prefilter::Bloom)] {
+    let filters = [("off", Prefilter::Off), ("bloom", Prefilter::Bloom)];
+    for (part, (name, prefilter)) in [10, 100, 1000].iter().flat_map(|n| filters.map(|f| (n, f))) {
+        let few = register(Which::First, rows / part, 512);
+        let (a, b) = (columns(&header, &few), columns(&header, &large));
         forget_peak();
         let (found, seconds) = timed(|| across_by_keys(&a, &b, &settings, prefilter));
         print(&json!({
