@@ -1,6 +1,6 @@
 //! Assignment: which of the pairs across two owners are taken.
 
-use super::order::precedence;
+use super::order::{Taking, take_best};
 use crate::candidates::ScoredPair;
 
 /// Greedy one-to-one assignment: pairs that share a link key first, by precision of the rule, then
@@ -9,35 +9,60 @@ use crate::candidates::ScoredPair;
 ///
 /// The order is the answer's: link-key pairs, then falling agreement.
 pub fn one_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<ScoredPair> {
-    let (mut taken_a, mut taken_b) = (Bitmap::new(rows_a), Bitmap::new(rows_b));
-    take(pairs, |pair| {
-        if taken_a.has(pair.a) || taken_b.has(pair.b) {
-            return false;
-        }
-        taken_a.set(pair.a);
-        taken_b.set(pair.b);
-        true
-    })
+    let mut taking = OneToOne {
+        a: Bitmap::new(rows_a),
+        b: Bitmap::new(rows_b),
+        taken: Vec::new(),
+    };
+    take_best(pairs, &mut taking);
+    taking.taken
 }
 
 /// Many-to-one assignment: in the same order as [`one_to_one`], a pair is taken when its record of
 /// the first owner is free; the second owner's may be taken any number of times.
 pub fn many_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<ScoredPair> {
-    let mut taken = Bitmap::new(rows_a);
-    take(pairs, |pair| {
-        let free = !taken.has(pair.a) && (pair.b as usize) < rows_b;
-        if free {
-            taken.set(pair.a);
-        }
-        free
-    })
+    let mut taking = ManyToOne {
+        a: Bitmap::new(rows_a),
+        rows_b,
+        taken: Vec::new(),
+    };
+    take_best(pairs, &mut taking);
+    taking.taken
 }
 
-/// The pairs that `wanted` says yes to, asked in order of precedence.
-fn take(pairs: &[ScoredPair], mut wanted: impl FnMut(&ScoredPair) -> bool) -> Vec<ScoredPair> {
-    let order = precedence(pairs);
-    let best_first = order.iter().filter_map(|at| pairs.get(*at as usize));
-    best_first.filter(|pair| wanted(pair)).copied().collect()
+struct OneToOne {
+    a: Bitmap,
+    b: Bitmap,
+    taken: Vec<ScoredPair>,
+}
+
+impl Taking for OneToOne {
+    fn admits(&self, pair: &ScoredPair) -> bool {
+        !self.a.has(pair.a) && !self.b.has(pair.b)
+    }
+
+    fn take(&mut self, pair: &ScoredPair) {
+        self.a.set(pair.a);
+        self.b.set(pair.b);
+        self.taken.push(*pair);
+    }
+}
+
+struct ManyToOne {
+    a: Bitmap,
+    rows_b: usize,
+    taken: Vec<ScoredPair>,
+}
+
+impl Taking for ManyToOne {
+    fn admits(&self, pair: &ScoredPair) -> bool {
+        !self.a.has(pair.a) && (pair.b as usize) < self.rows_b
+    }
+
+    fn take(&mut self, pair: &ScoredPair) {
+        self.a.set(pair.a);
+        self.taken.push(*pair);
+    }
 }
 
 /// One bit for each row; a row beyond the last counts as taken.

@@ -7,18 +7,52 @@
 
 use crate::candidates::ScoredPair;
 
-/// Buckets of pairs without a link key: agreements to 16 bits. Exact order within a bucket is a
-/// sort of what is left, mostly of equal agreements, which are in order already.
-const BUCKETS: usize = 1 << 16;
+/// Buckets of pairs without a link key: agreements to 12 bits. As many streams of writes stay in a
+/// core's own cache; exact order within a bucket is a sort of those that are still wanted.
+const BUCKETS: usize = 1 << 12;
 
 const RULES: usize = 1 << 8;
 
-/// Indices of `pairs`, best pair first: by link-key rule, those without one last; then by falling
-/// agreement; then by (a, b). The order of `pairs` itself does not matter, but is best (a, b).
+/// What is taken so far, and what may still be.
+pub(super) trait Taking {
+    /// Whether a pair may be taken. Once it may not, it never may.
+    fn admits(&self, pair: &ScoredPair) -> bool;
+
+    /// Takes a pair that may be.
+    fn take(&mut self, pair: &ScoredPair);
+}
+
+/// Takes of `pairs` what may be taken, best first: by link-key rule, those without one last; then
+/// by falling agreement; then by (a, b). The order of `pairs` itself does not matter, but is best
+/// (a, b). At most 2^32 pairs.
 ///
-/// A stable counting sort by rule or quantised agreement, then an exact one within each bucket.
-/// At most 2^32 pairs.
-pub(super) fn precedence(pairs: &[ScoredPair]) -> Vec<u32> {
+/// A stable counting sort by rule or quantised agreement, then an exact one within each bucket of
+/// what may still be taken.
+pub(super) fn take_best(pairs: &[ScoredPair], taking: &mut impl Taking) {
+    let (order, ends) = by_bucket(pairs);
+    let mut wanted: Vec<ScoredPair> = Vec::new();
+    let mut start = 0;
+    for end in ends {
+        wanted.clear();
+        let bucket = order[start..end]
+            .iter()
+            .map(|index| &pairs[*index as usize]);
+        wanted.extend(bucket.filter(|pair| taking.admits(pair)));
+        let falling = |x: &ScoredPair, y: &ScoredPair| y.score.total_cmp(&x.score);
+        if !wanted.is_sorted_by(|x, y| falling(x, y).is_le()) {
+            wanted.sort_by(falling);
+        }
+        for pair in &wanted {
+            if taking.admits(pair) {
+                taking.take(pair);
+            }
+        }
+        start = end;
+    }
+}
+
+/// Indices of the pairs bucket by bucket, in each by (a, b), and where each bucket ends.
+fn by_bucket(pairs: &[ScoredPair]) -> (Vec<u32>, Vec<usize>) {
     let by_rows = rows_order(pairs);
     let mut ends = vec![0_usize; RULES + BUCKETS + 1];
     for pair in pairs {
@@ -38,13 +72,8 @@ pub(super) fn precedence(pairs: &[ScoredPair]) -> Vec<u32> {
         Some(by_rows) => by_rows.into_iter().for_each(&mut place),
         None => (0_u32..).zip(pairs).for_each(|(index, _)| place(index)),
     }
-    let mut start = 0;
-    let mut exact = Vec::new();
-    for end in ends.into_iter().take(RULES + BUCKETS) {
-        sort_bucket(pairs, &mut order[start..end], &mut exact);
-        start = end;
-    }
-    order
+    ends.pop();
+    (order, ends)
 }
 
 /// Indices in order of (a, b), if the pairs are not so already.
@@ -70,28 +99,22 @@ fn bucket(pair: &ScoredPair) -> usize {
     }
 }
 
-/// Sorts what one bucket holds by falling agreement, stably.
-fn sort_bucket(pairs: &[ScoredPair], order: &mut [u32], exact: &mut Vec<(f64, u32)>) {
-    if order.len() < 2 {
-        return;
-    }
-    exact.clear();
-    let entry = |index: &u32| (pairs[*index as usize].score, *index);
-    exact.extend(order.iter().map(entry));
-    if exact.is_sorted_by(|x, y| x.0.total_cmp(&y.0).is_ge()) {
-        return;
-    }
-    exact.sort_by(|x, y| y.0.total_cmp(&x.0));
-    for (slot, (_, index)) in order.iter_mut().zip(exact) {
-        *slot = *index;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Takes all.
+    impl Taking for Vec<ScoredPair> {
+        fn admits(&self, _: &ScoredPair) -> bool {
+            true
+        }
+
+        fn take(&mut self, pair: &ScoredPair) {
+            self.push(*pair);
+        }
+    }
 
     proptest! {
         #[test]
@@ -117,7 +140,9 @@ mod tests {
             };
             let mut exact = pairs.clone();
             exact.sort_by_key(key);
-            let got: Vec<_> = precedence(&pairs).iter().map(|at| key(&pairs[*at as usize])).collect();
+            let mut taken = Vec::new();
+            take_best(&pairs, &mut taken);
+            let got: Vec<_> = taken.iter().map(key).collect();
             let exact: Vec<_> = exact.iter().map(key).collect();
             prop_assert_eq!(got, exact);
         }

@@ -183,7 +183,7 @@ fn token_files_that_do_not_fit_are_refused() {
     );
     bench.refused(
         &["match", "credit.tokens", "--out", "result"],
-        &["2 values required"],
+        &["credit.tokens is alone"],
     );
 
     bench.ok(&["key", "generate", "--out", "other.key"]);
