@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{PartyId, ProjectId};
 use crate::keys::SealingPublicKey;
-use crate::schema::{self, Profile, Schema};
+use crate::schema::{self, Profile, RecordsPerOwner, Schema};
 
 /// Largest manifest, in bytes: a schema and a page of text.
 pub const MANIFEST_BYTES_MAX: usize = schema::BYTES_MAX + 64 * 1024;
@@ -146,6 +146,7 @@ impl Project {
         let schema = Schema::parse(&manifest.schema).map_err(Error::Schema)?;
         check(&manifest)?;
         check_risk(manifest.accepted_risk.as_ref(), schema.token.profile)?;
+        check_duplicates(&schema)?;
         Ok(Self {
             id: ProjectId::of_manifest(bytes),
             bytes: bytes.to_vec(),
@@ -292,6 +293,17 @@ fn check(manifest: &Manifest) -> Result<(), Error> {
     )
 }
 
+/// Refuses several records of a person at an owner: they would share a position, which says that
+/// they were linked, and a table counts one record at a position.
+fn check_duplicates(schema: &Schema) -> Result<(), Error> {
+    if schema.decide.records_per_owner == RecordsPerOwner::One {
+        return Ok(());
+    }
+    let message = "records_per_owner = \"any\" is for matching files: in a project, owners would \
+                   learn which of their own records were linked; remove duplicates before";
+    Err(Error::Meaning(message.to_owned()))
+}
+
 /// Refuses a risk that nobody has accepted, and an acceptance of another.
 fn check_risk(accepted: Option<&AcceptedRisk>, profile: Profile) -> Result<(), Error> {
     let refuse = |message: &str| Err(Error::Meaning(message.to_owned()));
@@ -431,6 +443,17 @@ pub(crate) mod tests {
                 .to_string()
                 .contains("color")
         );
+    }
+
+    #[test]
+    fn an_owner_has_one_record_of_a_person() {
+        let mut manifest = manifest();
+        manifest.schema = manifest.schema.replace(
+            "id_column = \"id\"\n",
+            "id_column = \"id\"\n[decide]\nrecords_per_owner = \"any\"\n",
+        );
+        let error = Project::parse(&manifest.to_bytes().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("records_per_owner"), "{error}");
     }
 
     #[test]

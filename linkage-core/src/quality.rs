@@ -65,7 +65,8 @@ impl Truth {
             .flatten()
     }
 
-    /// Pairs of records of two owners that belong together.
+    /// Pairs of records of two owners that belong together; of one owner's records with each other
+    /// where both are the same.
     pub fn pairs(&self, owner_a: usize, owner_b: usize) -> u64 {
         let count = |owner: usize| {
             let mut counts: HashMap<u64, u64> = HashMap::new();
@@ -74,6 +75,9 @@ impl Truth {
             }
             counts
         };
+        if owner_a == owner_b {
+            return count(owner_a).values().map(|n| n * (n - 1) / 2).sum();
+        }
         let b = count(owner_b);
         count(owner_a)
             .iter()
@@ -104,6 +108,16 @@ impl Truth {
 
     /// Quality of clusters: every pair of records of different owners in one cluster is a link.
     pub fn clusters(&self, clusters: &Clusters) -> Quality {
+        self.judge(clusters, false)
+    }
+
+    /// Quality of clusters where owners may have several records of an entity: every pair of
+    /// records in one cluster is a link, those of one owner included.
+    pub fn clusters_and_duplicates(&self, clusters: &Clusters) -> Quality {
+        self.judge(clusters, true)
+    }
+
+    fn judge(&self, clusters: &Clusters, within: bool) -> Quality {
         let mut members: HashMap<u32, Vec<(usize, u32)>> = HashMap::new();
         for (owner, numbers) in clusters.owners().enumerate() {
             for (row, cluster) in (0..).zip(numbers) {
@@ -114,7 +128,7 @@ impl Truth {
         for records in members.values() {
             for (at, (owner_a, a)) in records.iter().enumerate() {
                 for (owner_b, b) in records.iter().skip(at + 1) {
-                    if owner_a != owner_b {
+                    if within || owner_a != owner_b {
                         found += 1;
                         correct += u64::from(self.together(*owner_a, *a, *owner_b, *b));
                     }
@@ -123,7 +137,7 @@ impl Truth {
         }
         let owners = self.entities.len();
         let true_pairs = (0..owners)
-            .flat_map(|a| (a + 1..owners).map(move |b| (a, b)))
+            .flat_map(|a| (a + usize::from(!within)..owners).map(move |b| (a, b)))
             .map(|(a, b)| self.pairs(a, b))
             .sum();
         Quality::of(true_pairs, found, correct)
@@ -179,6 +193,7 @@ mod tests {
         let truth = truth();
         assert_eq!(truth.pairs(0, 1), 2);
         assert_eq!(truth.pairs(0, 2), 2);
+        assert_eq!((truth.pairs(2, 2), truth.pairs(0, 0)), (1, 0));
         assert_eq!(truth.entities_in_common(0, 2), 1);
         assert!(truth.together(0, 0, 1, 1));
         assert!(!truth.together(0, 2, 1, 2));
@@ -208,6 +223,12 @@ mod tests {
         );
         assert!((quality.precision - 0.75).abs() < 1e-12 && (quality.recall - 0.5).abs() < 1e-12);
         assert!((quality.f1 - 0.6).abs() < 1e-12);
+        let all = truth().clusters_and_duplicates(&Clusters::from_marks(&[
+            vec![0, 1, 2, 3],
+            vec![1, 0, 3],
+            vec![0, 0],
+        ]));
+        assert_eq!((all.found, all.correct, all.true_pairs), (8, 7, 7));
     }
 
     #[test]

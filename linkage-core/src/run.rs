@@ -1,70 +1,47 @@
 //! A linkage run: batches of several owners in, clusters and the evidence for them out.
 
-use rayon::prelude::*;
-use serde::Serialize;
+mod finder;
+mod report;
 
-use crate::candidates::{self, Candidates, Method, RuleCount, ScoredPair};
-use crate::decide::fellegi_sunter::{self, Report, Scored, Unfit};
-use crate::decide::{Apart, Calibration, Clusters, Evidence, Link, calibrate, cluster, one_to_one};
+pub use finder::Finder;
+pub use report::{Histogram, PairReport, Weights};
+
+use self::finder::InMemory;
+use self::report::{Decided, is_link, report};
+use crate::candidates::{Candidates, Method, ScoredPair};
+use crate::decide::{
+    Agglomeration, Apart, Calibration, Clusters, Evidence, Link, Linker, Strangers, calibrate,
+    fellegi_sunter, many_to_one, one_to_one, optimal,
+};
 use crate::encode::{BatchError, Columns};
-use crate::schema::{CandidateSettings, Profile};
+use crate::schema::{Assignment, CandidateSettings, DecideSettings, Profile, RecordsPerOwner};
 
-/// Bars of a score histogram.
-const HISTOGRAM_BARS: usize = 50;
-
-/// What a run found out about two owners' records: counts and estimates, nothing about a record.
-#[derive(Debug, Clone, Serialize)]
-pub struct PairReport {
-    /// Index of the first owner.
-    pub owner_a: usize,
-    /// Index of the second owner.
-    pub owner_b: usize,
-    /// How candidate pairs were found.
-    pub method: Method,
-    /// Pairs compared.
-    pub compared: u64,
-    /// Share of all pairs that was not compared.
-    pub reduction_ratio: f64,
-    /// Counts of the block-key rules.
-    pub block_rules: Vec<RuleCount>,
-    /// Pairs of records that share an identity number, say, and contradict each other in everything
-    /// that should support it. Not linked; for review.
-    pub identity_conflicts: u64,
-    /// One-to-one assigned pairs that share a link key.
-    pub keyed: u64,
-    /// One-to-one assigned pairs at or above the threshold, those by link key included.
-    pub links: u64,
-    /// Agreements of all assigned pairs.
-    pub histogram: Histogram,
-    /// The threshold and the estimated quality.
-    pub calibration: Calibration,
-    /// Under the `fields` profile, what each filter's agreement weighs; scores and threshold are
-    /// then probabilities.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<Weights>,
+/// How the pairs found become links, and what of them is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deciding {
+    /// The schema's settings.
+    pub settings: DecideSettings,
+    /// Whether [`Outcome::assigned`] is kept: 24 bytes for every record and other owner.
+    pub keep_assigned: bool,
 }
 
-/// What a run found out about the weights of filters.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Weights {
-    /// The estimated model.
-    Estimated(Report),
-    /// Why there is none; scores are then weighted means of the filters' agreement.
-    Unfit(Unfit),
+impl Deciding {
+    /// The same settings, and the assigned pairs kept.
+    pub fn keeping(settings: DecideSettings) -> Self {
+        Self {
+            settings,
+            keep_assigned: true,
+        }
+    }
 }
 
-/// Counts of scores in bars of equal width.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Histogram {
-    /// Left edge of the first bar.
-    pub from: f64,
-    /// Right edge of the last bar.
-    pub to: f64,
-    /// Number of pairs in each bar.
-    pub counts: Vec<u64>,
-    /// Expected number of false links in each bar.
-    pub expected_false: Vec<f64>,
+impl From<DecideSettings> for Deciding {
+    fn from(settings: DecideSettings) -> Self {
+        Self {
+            settings,
+            keep_assigned: false,
+        }
+    }
 }
 
 /// The outcome of [`link`].
@@ -72,73 +49,32 @@ pub struct Histogram {
 pub struct Outcome {
     /// Every record's cluster.
     pub clusters: Clusters,
-    /// One report per pair of owners.
+    /// One report per pair of owners, then, where owners may have several records of an entity, one
+    /// per owner.
     pub pairs: Vec<PairReport>,
-    /// Each pair of owners' one-to-one assignment without a threshold, in the order of `pairs`:
-    /// what a curve over thresholds is measured on. Held by whoever runs the matcher; never
-    /// delivered.
+    /// Each report's assigned pairs without a threshold, in the order of `pairs`: what a curve over
+    /// thresholds is measured on. Held by whoever runs the matcher; never delivered. Empty unless
+    /// [`Deciding::keep_assigned`].
     pub assigned: Vec<Vec<ScoredPair>>,
-    /// The links that the clusters were made from.
-    pub links: Vec<Link>,
-}
-
-/// Finds the candidate pairs of a run, by whatever means: the pairs are those of [`candidates`].
-pub trait Finder {
-    /// Why there are none.
-    type Error: From<BatchError>;
-
-    /// What [`candidates::within`] finds in the records of `owner`.
-    ///
-    /// # Errors
-    /// The finder's own.
-    fn within(&self, owner: usize) -> Result<candidates::Candidates, Self::Error>;
-
-    /// What [`candidates::across`] finds between the records of two owners.
-    ///
-    /// # Errors
-    /// The finder's own.
-    fn across(&self, owner_a: usize, owner_b: usize)
-    -> Result<candidates::Candidates, Self::Error>;
-}
-
-/// Finds candidate pairs in memory.
-struct InMemory<'a> {
-    batches: &'a [Columns<'a>],
-    settings: &'a CandidateSettings,
-}
-
-impl InMemory<'_> {
-    fn batch(&self, owner: usize) -> Result<&Columns<'_>, BatchError> {
-        let none = BatchError::Incomparable("there is no such owner");
-        self.batches.get(owner).ok_or(none)
-    }
-}
-
-impl Finder for InMemory<'_> {
-    type Error = BatchError;
-
-    fn within(&self, owner: usize) -> Result<candidates::Candidates, BatchError> {
-        Ok(candidates::within(self.batch(owner)?, self.settings))
-    }
-
-    fn across(&self, owner_a: usize, owner_b: usize) -> Result<candidates::Candidates, BatchError> {
-        let (a, b) = (self.batch(owner_a)?, self.batch(owner_b)?);
-        Ok(candidates::across(a, b, self.settings))
-    }
 }
 
 /// Links the records of all `batches`. `progress` is told how many of how many comparisons of
 /// owners are done.
+///
+/// Memory is bounded by one pair of owners at a time and by what clusters are made from: see
+/// [`Linker`] and [`Agglomeration`]. The cores are used within a pair; their number does not
+/// change the outcome.
 ///
 /// # Errors
 /// [`BatchError::Incomparable`] when two batches were not made under one project, key and schema.
 pub fn link(
     batches: &[Columns<'_>],
     settings: &CandidateSettings,
+    deciding: impl Into<Deciding>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, BatchError> {
     let finder = InMemory { batches, settings };
-    link_with(batches, settings, &finder, progress)
+    link_with(batches, settings, &finder, deciding, progress)
 }
 
 /// Links the records of all `batches` as [`link`] does, with the candidate pairs that `finder`
@@ -151,82 +87,41 @@ pub fn link_with<F: Finder>(
     batches: &[Columns<'_>],
     settings: &CandidateSettings,
     finder: &F,
+    deciding: impl Into<Deciding>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Outcome, F::Error> {
     comparable(batches)?;
+    let deciding = deciding.into();
     let owners = batches.len();
-    let total = owners * owners.saturating_sub(1) / 2 + owners;
-    // Memory is bounded by one pair of owners at a time; the cores are used within it.
+    // Of one owner alone nothing is compared but its records among themselves, at the end.
+    let sampled = if owners > 1 { owners } else { 0 };
+    let within = owners_within(deciding.settings, owners);
+    let total = sampled + owners * owners.saturating_sub(1) / 2 + within;
     let mut done = 0;
     let mut step = || {
         done += 1;
         progress(done, total);
     };
-    let fields = |batch: &Columns<'_>| batch.header.profile == Profile::Fields;
-    let mut strangers = Vec::with_capacity(owners);
-    // What the estimate looks at are the few most similar strangers, not the bulk.
-    let within = |owner: usize| -> Result<Candidates, F::Error> {
-        let mut within = finder.within(owner)?;
-        within.pairs.retain(|pair| pair.link_rule.is_none());
-        within.pairs.shrink_to_fit();
-        Ok(within)
-    };
-    for (owner, batch) in batches.iter().enumerate() {
+    let mut run = Run::new(batches, settings, deciding);
+    for (owner, batch) in batches.iter().enumerate().take(sampled) {
         // Posterior probabilities need no strangers beside.
-        strangers.push(if fields(batch) {
-            None
-        } else {
-            Some(within(owner)?)
-        });
+        if batch.header.profile != Profile::Fields {
+            run.sample(finder, owner)?;
+        }
         step();
     }
-    let (mut pairs, mut assigned, mut links) = (Vec::new(), Vec::new(), Vec::new());
-    let mut apart = Vec::new();
-    for (owner_a, a) in batches.iter().enumerate() {
-        for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
-            let mut found = finder.across(owner_a, owner_b)?;
-            let weighed = fields(a).then(|| weigh(a, b, &mut found, settings));
-            let (chosen, calibration, weights) = match weighed {
-                Some(Ok(scored)) => (
-                    scored.assigned,
-                    scored.calibration,
-                    Some(Weights::Estimated(scored.report)),
-                ),
-                other => {
-                    for owner in [owner_a, owner_b] {
-                        if let Some(none @ None) = strangers.get_mut(owner) {
-                            *none = Some(within(owner)?);
-                        }
-                    }
-                    let side = |owner: usize| strangers.get(owner).and_then(Option::as_ref);
-                    let sides = [side(owner_a), side(owner_b)];
-                    let (chosen, calibration) = by_strangers((a, b), &found, sides);
-                    let unfit = other.and_then(Result::err).map(Weights::Unfit);
-                    (chosen, calibration, unfit)
-                }
-            };
-            let ends = (owner_a, owner_b);
-            apart.extend(kept_apart(ends, &found));
-            links.par_extend(linked(ends, &found.pairs, calibration.threshold));
-            pairs.push(report(
-                owner_a,
-                owner_b,
-                (a, b),
-                &found,
-                &chosen,
-                (calibration, weights),
-            ));
-            assigned.push(chosen);
+    for owner_a in 0..owners {
+        for owner_b in owner_a + 1..owners {
+            let found = finder.across(owner_a, owner_b)?;
+            run.across(finder, (owner_a, owner_b), found)?;
             step();
         }
     }
-    let rows: Vec<usize> = batches.iter().map(Columns::len).collect();
-    Ok(Outcome {
-        clusters: cluster(&rows, &links, &apart),
-        pairs,
-        assigned,
-        links,
-    })
+    for owner in 0..within {
+        run.within(owner, finder.within(owner)?);
+        step();
+    }
+    Ok(run.finish())
 }
 
 /// Whether all batches were made under one project, key and schema.
@@ -238,96 +133,285 @@ fn comparable(batches: &[Columns<'_>]) -> Result<(), BatchError> {
     rest.try_for_each(|batch| first.header.comparable(batch.header))
 }
 
-fn report(
-    owner_a: usize,
-    owner_b: usize,
-    (a, b): (&Columns<'_>, &Columns<'_>),
-    found: &candidates::Candidates,
-    chosen: &[ScoredPair],
-    (calibration, weights): (Calibration, Option<Weights>),
-) -> PairReport {
-    let keyed = chosen
-        .iter()
-        .filter(|pair| pair.link_rule.is_some())
-        .count() as u64;
-    let linked =
-        |pair: &&ScoredPair| pair.link_rule.is_some() || pair.score >= calibration.threshold;
-    let all = (a.len() as f64 * b.len() as f64).max(1.0);
-    PairReport {
-        owner_a,
-        owner_b,
-        method: found.method,
-        compared: found.compared,
-        reduction_ratio: 1.0 - found.compared as f64 / all,
-        block_rules: found.block_rules.clone(),
-        identity_conflicts: found.identity_conflicts.len() as u64,
-        keyed,
-        links: chosen.iter().filter(linked).count() as u64,
-        histogram: histogram(chosen, &calibration),
-        calibration,
-        weights,
+/// Number of owners, from the first, whose own records are linked among themselves.
+fn owners_within(decide: DecideSettings, owners: usize) -> usize {
+    match (decide.records_per_owner, decide.assignment()) {
+        (RecordsPerOwner::One, _) => 0,
+        (RecordsPerOwner::Any, Assignment::ManyToOne) => owners.saturating_sub(1),
+        (RecordsPerOwner::Any, _) => owners,
     }
 }
 
-/// The pairs in identity conflict.
-fn kept_apart(
-    (owner_a, owner_b): (usize, usize),
-    found: &Candidates,
-) -> impl Iterator<Item = Apart> {
-    let conflicts = found.identity_conflicts.iter();
-    conflicts.map(move |(a, b)| Apart {
-        owner_a,
-        a: *a,
-        owner_b,
-        b: *b,
-    })
+/// What links are collected in.
+enum Links {
+    One(Linker),
+    Any {
+        pairs: Agglomeration,
+        /// Strangers' agreement less the threshold, of every report.
+        missing: Vec<f64>,
+    },
 }
 
-/// The pairs that share a link key or reach the threshold.
-fn linked(
-    (owner_a, owner_b): (usize, usize),
+/// A run under way.
+struct Run<'a> {
+    batches: &'a [Columns<'a>],
+    candidates: &'a CandidateSettings,
+    deciding: Deciding,
+    /// By owner, as far as they were needed.
+    strangers: Vec<Option<Strangers>>,
+    links: Links,
+    pairs: Vec<PairReport>,
+    assigned: Vec<Vec<ScoredPair>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        batches: &'a [Columns<'a>],
+        candidates: &'a CandidateSettings,
+        deciding: Deciding,
+    ) -> Self {
+        let rows: Vec<usize> = batches.iter().map(Columns::len).collect();
+        let links = match deciding.settings.records_per_owner {
+            RecordsPerOwner::One => Links::One(Linker::new(&rows)),
+            RecordsPerOwner::Any => {
+                let last = rows.len().checked_sub(1);
+                let single = deciding.settings.assignment() == Assignment::ManyToOne;
+                Links::Any {
+                    pairs: Agglomeration::new(&rows, last.filter(|_| single)),
+                    missing: Vec::new(),
+                }
+            }
+        };
+        Self {
+            batches,
+            candidates,
+            deciding,
+            strangers: batches.iter().map(|_| None).collect(),
+            links,
+            pairs: Vec::new(),
+            assigned: Vec::new(),
+        }
+    }
+
+    fn rows(&self, owner: usize) -> usize {
+        self.batches.get(owner).map_or(0, Columns::len)
+    }
+
+    /// Notes how alike an owner's strangers are, if that is not known.
+    fn sample<F: Finder>(&mut self, finder: &F, owner: usize) -> Result<(), F::Error> {
+        let rows = self.rows(owner);
+        if let Some(none @ None) = self.strangers.get_mut(owner) {
+            let found = finder.within(owner)?;
+            *none = Some(Strangers::within(&found.pairs, rows, found.floor));
+        }
+        Ok(())
+    }
+
+    /// Decides about two owners: by the weights of filters where tokens have some, else by how
+    /// alike strangers are.
+    fn across<F: Finder>(
+        &mut self,
+        finder: &F,
+        (owner_a, owner_b): (usize, usize),
+        mut found: Candidates,
+    ) -> Result<(), F::Error> {
+        let assignment = self.assignment((owner_a, owner_b));
+        let ends = self.batches.get(owner_a).zip(self.batches.get(owner_b));
+        let fields = ends.filter(|(a, _)| a.header.profile == Profile::Fields);
+        let weighed = fields.map(|ends| weigh(ends, &mut found, self.candidates, assignment));
+        let decided = match weighed {
+            Some(Ok(decided)) => decided,
+            other => {
+                self.sample(finder, owner_a)?;
+                self.sample(finder, owner_b)?;
+                let side = |owner: usize| self.strangers.get(owner).and_then(Option::as_ref);
+                // A register without duplicates has the purer strangers.
+                let register = assignment == Assignment::ManyToOne;
+                let both = side(owner_a).zip(side(owner_b));
+                let both = both.map(|(a, b)| {
+                    if register {
+                        b.clone()
+                    } else {
+                        a.clone().and(b)
+                    }
+                });
+                let mut decided = self.by_likeness((owner_a, owner_b), &mut found, both.as_ref());
+                decided.weights = other.and_then(Result::err).map(Weights::Unfit);
+                decided
+            }
+        };
+        self.note((owner_a, owner_b), &found, decided);
+        Ok(())
+    }
+
+    /// Decides about one owner's own records.
+    fn within(&mut self, owner: usize, mut found: Candidates) {
+        let decided = self.by_likeness((owner, owner), &mut found, None);
+        self.note((owner, owner), &found, decided);
+    }
+
+    /// Assigns and calibrates by how alike strangers and the found pairs are. Takes the pairs.
+    fn by_likeness(
+        &self,
+        owners: (usize, usize),
+        found: &mut Candidates,
+        strangers: Option<&Strangers>,
+    ) -> Decided {
+        let rows = (self.rows(owners.0), self.rows(owners.1));
+        let assignment = self.assignment(owners);
+        let pairs = std::mem::take(&mut found.pairs);
+        let (pairs, chosen) = assign(pairs, rows, assignment);
+        let calibration = calibrate(&Evidence {
+            assigned: &chosen,
+            strangers,
+            assignment,
+            rows_a: rows.0,
+            rows_b: rows.1,
+            floor: found.floor,
+            threshold: self.threshold(owners),
+        });
+        settle(&pairs, rows, assignment, chosen, calibration)
+    }
+
+    /// Only the last owner's register has one record of an entity under many-to-one.
+    fn assignment(&self, (owner_a, owner_b): (usize, usize)) -> Assignment {
+        let declared = self.deciding.settings.assignment();
+        let register = owner_a != owner_b && owner_b + 1 == self.batches.len();
+        if declared == Assignment::ManyToOne && !register {
+            Assignment::ManyToMany
+        } else {
+            declared
+        }
+    }
+
+    /// Within an owner, the threshold of the links across that tell most about it, if there are
+    /// any: strangers are known apart there.
+    fn threshold(&self, (owner_a, owner_b): (usize, usize)) -> Option<f64> {
+        let across = self.pairs.iter().filter(|report| {
+            let ends = [report.owner_a, report.owner_b];
+            // Probabilities are another measure.
+            let likeness = !matches!(report.weights, Some(Weights::Estimated(_)));
+            likeness && report.owner_a != report.owner_b && ends.contains(&owner_a)
+        });
+        let most = across.reduce(|most, report| {
+            let more = report.calibration.true_pairs > most.calibration.true_pairs;
+            if more { report } else { most }
+        });
+        most.filter(|_| owner_a == owner_b)
+            .map(|report| report.calibration.threshold)
+    }
+
+    fn note(&mut self, (owner_a, owner_b): (usize, usize), found: &Candidates, decided: Decided) {
+        let (chosen, calibration) = (&decided.chosen, &decided.calibration);
+        let threshold = calibration.threshold;
+        let conflicts = found.identity_conflicts.iter().map(|(a, b)| Apart {
+            owner_a,
+            a: *a,
+            owner_b,
+            b: *b,
+        });
+        match &mut self.links {
+            Links::One(linker) => {
+                conflicts.for_each(|pair| linker.keep_apart(&pair));
+                for pair in chosen.iter().filter(|pair| is_link(pair, threshold)) {
+                    linker.link(&Link {
+                        owner_a,
+                        a: pair.a,
+                        owner_b,
+                        b: pair.b,
+                        link_rule: pair.link_rule,
+                        score: pair.score,
+                    });
+                }
+            }
+            Links::Any { pairs, missing } => {
+                conflicts.for_each(|pair| pairs.keep_apart(&pair));
+                // A pair that agrees no more than strangers do says what a missing one says.
+                for pair in chosen
+                    .iter()
+                    .filter(|pair| is_link(pair, calibration.strangers))
+                {
+                    let (keyed, above) = (pair.link_rule.is_some(), pair.score - threshold);
+                    pairs.pair((owner_a, pair.a), (owner_b, pair.b), above, keyed);
+                }
+                missing.push(calibration.strangers - threshold);
+            }
+        }
+        let rows = (self.rows(owner_a), self.rows(owner_b));
+        let (report, chosen) = report((owner_a, owner_b), rows, found, decided);
+        self.pairs.push(report);
+        if self.deciding.keep_assigned {
+            self.assigned.push(chosen);
+        }
+    }
+
+    fn finish(self) -> Outcome {
+        let clusters = match self.links {
+            Links::One(linker) => linker.into_clusters(),
+            Links::Any { pairs, missing } => {
+                let mean = missing.iter().sum::<f64>() / missing.len().max(1) as f64;
+                pairs.into_clusters(mean)
+            }
+        };
+        Outcome {
+            clusters,
+            pairs: self.pairs,
+            assigned: self.assigned,
+        }
+    }
+}
+
+/// The pairs, and those of them that an assignment takes.
+fn assign(
+    pairs: Vec<ScoredPair>,
+    (rows_a, rows_b): (usize, usize),
+    assignment: Assignment,
+) -> (Vec<ScoredPair>, Vec<ScoredPair>) {
+    match assignment {
+        // The greedy one is what the threshold is found on.
+        Assignment::Greedy | Assignment::Optimal => {
+            let chosen = one_to_one(&pairs, rows_a, rows_b);
+            (pairs, chosen)
+        }
+        Assignment::ManyToOne => {
+            let chosen = many_to_one(&pairs, rows_a, rows_b);
+            (pairs, chosen)
+        }
+        Assignment::ManyToMany => (vec![], pairs),
+    }
+}
+
+/// What is decided under a calibration: where asked for, the optimal assignment instead of the one
+/// chosen.
+fn settle(
     pairs: &[ScoredPair],
-    threshold: f64,
-) -> impl ParallelIterator<Item = Link> {
-    let links = move |pair: &&ScoredPair| pair.link_rule.is_some() || pair.score >= threshold;
-    pairs.par_iter().filter(links).map(move |pair| Link {
-        owner_a,
-        a: pair.a,
-        owner_b,
-        b: pair.b,
-        link_rule: pair.link_rule,
-        score: pair.score,
-    })
-}
-
-/// The one-to-one assignment, and the threshold by how alike strangers are.
-fn by_strangers(
-    (a, b): (&Columns<'_>, &Columns<'_>),
-    found: &Candidates,
-    strangers: [Option<&Candidates>; 2],
-) -> (Vec<ScoredPair>, Calibration) {
-    let chosen = one_to_one(&found.pairs, a.len(), b.len());
-    let [strangers_a, strangers_b] = strangers.map(|side| side.map_or(&[][..], |s| &s.pairs));
-    let floors = strangers.into_iter().flatten().map(|side| side.floor);
-    let calibration = calibrate(&Evidence {
-        assigned: &chosen,
-        strangers_a,
-        strangers_b,
-        rows_a: a.len(),
-        rows_b: b.len(),
-        floor: floors.fold(found.floor, f64::max),
-    });
-    (chosen, calibration)
+    rows: (usize, usize),
+    assignment: Assignment,
+    chosen: Vec<ScoredPair>,
+    calibration: Calibration,
+) -> Decided {
+    let (threshold, base) = (calibration.threshold, calibration.strangers);
+    let best = (assignment == Assignment::Optimal).then(|| optimal(pairs, rows, threshold, base));
+    let (chosen, components_beyond) = match best {
+        Some(best) => (best.pairs, best.components_beyond),
+        None => (chosen, 0),
+    };
+    Decided {
+        chosen,
+        calibration,
+        components_beyond,
+        weights: None,
+    }
 }
 
 /// Makes the scores of candidates of the `fields` profile posterior probabilities, after adding
-/// each record's nearest to them.
+/// each record's nearest to them, and decides by these. Takes the pairs unless they are unfit.
 fn weigh(
-    a: &Columns<'_>,
-    b: &Columns<'_>,
+    (a, b): (&Columns<'_>, &Columns<'_>),
     found: &mut Candidates,
     settings: &CandidateSettings,
-) -> Result<Scored, Unfit> {
+    assignment: Assignment,
+) -> Result<Decided, fellegi_sunter::Unfit> {
     let added = fellegi_sunter::add_neighbours(
         (a, b),
         &mut found.pairs,
@@ -337,54 +421,19 @@ fn weigh(
     if found.method == Method::Keys {
         found.compared += added;
     }
-    fellegi_sunter::score(
-        (a, b),
-        &mut found.pairs,
-        fellegi_sunter::Settings::default(),
-    )
-}
-
-fn histogram(chosen: &[ScoredPair], calibration: &Calibration) -> Histogram {
-    let from = calibration
-        .curve
-        .first()
-        .map_or(0.0, |point| point.threshold);
-    let width = (1.0 - from) / HISTOGRAM_BARS as f64;
-    let mut counts = vec![0; HISTOGRAM_BARS];
-    for pair in chosen.iter().filter(|pair| pair.score >= from) {
-        let bar = ((pair.score - from) / width) as usize;
-        if let Some(count) = counts.get_mut(bar.min(HISTOGRAM_BARS - 1)) {
-            *count += 1;
-        }
-    }
-    // The curve gives false links at or above each of its points; a bar's share is the difference.
-    let above = |score: f64| {
-        let points = calibration.curve.iter().zip(&calibration.expected_false);
-        let mut before = None;
-        for (point, count) in points {
-            if point.threshold >= score {
-                return match before {
-                    Some((t, c)) if point.threshold > t => {
-                        let part = (score - t) / (point.threshold - t);
-                        c + (count - c) * part
-                    }
-                    _ => *count,
-                };
-            }
-            before = Some((point.threshold, *count));
-        }
-        0.0
+    let one_partner = assignment.is_one_to_one();
+    let model = fellegi_sunter::Settings {
+        one_partner,
+        ..fellegi_sunter::Settings::default()
     };
-    let expected_false = (0..HISTOGRAM_BARS)
-        .map(|bar| {
-            let left = from + width * bar as f64;
-            (above(left) - above(left + width)).max(0.0)
-        })
-        .collect();
-    Histogram {
-        from,
-        to: 1.0,
-        counts,
-        expected_false,
-    }
+    let scored = fellegi_sunter::score((a, b), &mut found.pairs, model)?;
+    let pairs = std::mem::take(&mut found.pairs);
+    let rows = (a.len(), b.len());
+    let chosen = match assignment {
+        Assignment::ManyToOne => many_to_one(&pairs, rows.0, rows.1),
+        _ => scored.assigned,
+    };
+    let mut decided = settle(&pairs, rows, assignment, chosen, scored.calibration);
+    decided.weights = Some(Weights::Estimated(scored.report));
+    Ok(decided)
 }

@@ -15,10 +15,14 @@
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
 //! | [`trail`] | entries of audit logs |
 //! | [`matcher`] | a matcher that cheats |
+//! | [`febrl`] | the Febrl data sets, encoded |
+//! | [`estimates`] | what a run says of its own quality, against the truth |
 
 pub mod calls;
 pub mod certificates;
 pub mod departments;
+pub mod estimates;
+pub mod febrl;
 pub mod matcher;
 pub mod program;
 pub mod proxy;

@@ -335,7 +335,13 @@ impl World {
         }
         let schema = Schema::parse(SCHEMA)?;
         let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-        Ok(run::link(&columns, &schema.candidates, &|_, _| {})?)
+        let deciding = run::Deciding::keeping(schema.decide);
+        Ok(run::link(
+            &columns,
+            &schema.candidates,
+            deciding,
+            &|_, _| {},
+        )?)
     }
 
     /// Every node's folder of data with its party.

@@ -1,5 +1,6 @@
-//! One-to-one assignment: every record is linked at most once.
+//! Assignment: which of the pairs across two owners are taken.
 
+use super::order::{Taking, take_best};
 use crate::candidates::ScoredPair;
 
 /// Greedy one-to-one assignment: pairs that share a link key first, by precision of the rule, then
@@ -8,32 +9,87 @@ use crate::candidates::ScoredPair;
 ///
 /// The order is the answer's: link-key pairs, then falling agreement.
 pub fn one_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<ScoredPair> {
-    let mut order: Vec<&ScoredPair> = pairs.iter().collect();
-    order.sort_unstable_by(|x, y| {
-        rank(x)
-            .cmp(&rank(y))
-            .then(y.score.total_cmp(&x.score))
-            .then((x.a, x.b).cmp(&(y.a, y.b)))
-    });
-    let (mut taken_a, mut taken_b) = (vec![false; rows_a], vec![false; rows_b]);
-    let mut chosen = Vec::new();
-    for pair in order {
-        let (Some(a), Some(b)) = (
-            taken_a.get_mut(pair.a as usize),
-            taken_b.get_mut(pair.b as usize),
-        ) else {
-            continue;
-        };
-        if !*a && !*b {
-            (*a, *b) = (true, true);
-            chosen.push(*pair);
-        }
-    }
-    chosen
+    let mut taking = OneToOne {
+        a: Bitmap::new(rows_a),
+        b: Bitmap::new(rows_b),
+        taken: Vec::new(),
+    };
+    take_best(pairs, &mut taking);
+    taking.taken
 }
 
-fn rank(pair: &ScoredPair) -> u16 {
-    pair.link_rule.map_or(u16::MAX, u16::from)
+/// Many-to-one assignment: in the same order as [`one_to_one`], a pair is taken when its record of
+/// the first owner is free; the second owner's may be taken any number of times.
+pub fn many_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<ScoredPair> {
+    let mut taking = ManyToOne {
+        a: Bitmap::new(rows_a),
+        rows_b,
+        taken: Vec::new(),
+    };
+    take_best(pairs, &mut taking);
+    taking.taken
+}
+
+struct OneToOne {
+    a: Bitmap,
+    b: Bitmap,
+    taken: Vec<ScoredPair>,
+}
+
+impl Taking for OneToOne {
+    fn admits(&self, pair: &ScoredPair) -> bool {
+        !self.a.has(pair.a) && !self.b.has(pair.b)
+    }
+
+    fn take(&mut self, pair: &ScoredPair) {
+        self.a.set(pair.a);
+        self.b.set(pair.b);
+        self.taken.push(*pair);
+    }
+}
+
+struct ManyToOne {
+    a: Bitmap,
+    rows_b: usize,
+    taken: Vec<ScoredPair>,
+}
+
+impl Taking for ManyToOne {
+    fn admits(&self, pair: &ScoredPair) -> bool {
+        !self.a.has(pair.a) && (pair.b as usize) < self.rows_b
+    }
+
+    fn take(&mut self, pair: &ScoredPair) {
+        self.a.set(pair.a);
+        self.taken.push(*pair);
+    }
+}
+
+/// One bit for each row; a row beyond the last counts as taken.
+pub(super) struct Bitmap {
+    words: Vec<u64>,
+    rows: usize,
+}
+
+impl Bitmap {
+    pub fn new(rows: usize) -> Self {
+        Self {
+            words: vec![0; rows.div_ceil(64)],
+            rows,
+        }
+    }
+
+    pub fn has(&self, row: u32) -> bool {
+        let row = row as usize;
+        let word = self.words.get(row / 64);
+        row >= self.rows || word.is_none_or(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    pub fn set(&mut self, row: u32) {
+        if let Some(word) = self.words.get_mut(row as usize / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +99,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn rank(pair: &ScoredPair) -> u16 {
+        pair.link_rule.map_or(u16::MAX, u16::from)
+    }
 
     fn pairs() -> impl Strategy<Value = Vec<ScoredPair>> {
         let pair = (0_u32..12, 0_u32..12, 0_u8..4, 0_u32..20).prop_map(|(a, b, rule, score)| {
@@ -82,6 +142,18 @@ mod tests {
         }
 
         #[test]
+        fn many_to_one_gives_every_first_record_its_best_partner(pairs in pairs()) {
+            let chosen = many_to_one(&pairs, 12, 12);
+            let a: BTreeSet<_> = chosen.iter().map(|p| p.a).collect();
+            prop_assert_eq!(a.len(), chosen.len());
+            for pair in &pairs {
+                let got = chosen.iter().find(|c| c.a == pair.a).unwrap();
+                let key = |p: &ScoredPair| (rank(p), -p.score, p.a, p.b);
+                prop_assert!(key(got) <= key(pair));
+            }
+        }
+
+        #[test]
         fn the_order_of_the_pairs_does_not_matter(pairs in pairs(), seed in any::<u64>()) {
             use rand::{SeedableRng, seq::SliceRandom};
             let mut shuffled = pairs.clone();
@@ -99,5 +171,6 @@ mod tests {
             score: 1.0,
         };
         assert!(one_to_one(&[stray], 12, 12).is_empty());
+        assert!(many_to_one(&[stray], 12, 12).is_empty());
     }
 }

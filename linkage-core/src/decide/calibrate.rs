@@ -1,44 +1,102 @@
 //! A threshold, and an estimate of the links' quality, without truth.
 //!
-//! Chance agreement is measured where it is nearly pure: among one owner's own records, which are
-//! different people but for its few duplicates. The rate at which such pairs of strangers reach an
-//! agreement t says how many false links the one-to-one assignment makes above t among the records
-//! that have no partner; what it makes beyond that are true links. The threshold is where the
-//! estimated F1 is largest.
+//! The evidence is how much three kinds of pairs agree: those that the assignment takes, those
+//! among them that share a link key and so are true pairs but for a few, and pairs within one
+//! owner's records, which are strangers but for a few. From strangers follows how many links are
+//! false at every agreement, from link keys how true pairs agree where strangers bury them. See
+//! the modules `estimate`, and `bulk` for data sets without strangers apart: one alone, or such
+//! with many duplicates. The threshold is where the estimated F1 is largest.
 //!
-//! Steps, with n(t) the assigned pairs at or above t, u and v the records of either side that no
-//! link key has linked, and r(t) the strangers' rate (both owners' pooled):
-//! * false links: the greedy assignment of u' x v' strangers grows as dm/dr = (u' - m)(v' - m),
-//!   whose solution is in [`chance_links`]; u' = u - M, v' = v - M are the records without a
-//!   partner;
-//! * true links: n(t) minus these; M, the number of true pairs, is their value at the t where it is
-//!   largest after two standard deviations are taken off, among the t at which strangers are still
-//!   rare ([`RARE`]; where everyone finds a stranger, the difference says nothing). M enters u' and
-//!   v', so the two are iterated from M = 0 to their least fixed point.
-//!
-//! The estimate leans on three things: owners hold few duplicates (known ones, which share a link
-//! key, are left out), strangers within an owner agree as strangers across owners do, and at most
-//! one record per owner belongs to a person.
+//! The estimate leans on this: strangers within an owner agree as strangers across owners do, and
+//! true pairs that are no candidates are few. Under a one-to-one assignment recall is that of the
+//! people whom both owners have, each counted once: what duplicates make impossible to find is not
+//! held against it.
 
 use serde::Serialize;
 
+use super::bulk;
+use super::estimate::{self, Counts, Estimate, Setting};
+use super::interval::{Interval, intervals};
+use super::scores::{Grid, Scores, from_here_on};
 use crate::candidates::ScoredPair;
+use crate::schema::Assignment;
+
+/// Share of the strangers, those that agree least, that the curve begins above.
+const LEFT_OUT: f64 = 0.01;
+
+/// Most duplicates within owners, for each true pair across them, that strangers are told from by
+/// taking them off in proportion. Copies of copies agree less than a copy and its original do, so
+/// that many would leave a tail.
+const DUPLICATES_MAX: f64 = 0.25;
+
+/// Pairs within owners: strangers, but for duplicates.
+#[derive(Debug, Clone, Default)]
+pub struct Strangers {
+    /// Agreements of those without a link key in common.
+    pub free: Scores,
+    /// Agreements of those with one.
+    pub keyed: Scores,
+    /// Number of pairs of records that they were found among.
+    pub pairs: f64,
+    /// Agreement below which pairs may be missing.
+    pub floor: f64,
+}
+
+impl Strangers {
+    /// The pairs found within an owner of `rows` records.
+    pub fn within(found: &[ScoredPair], rows: usize, floor: f64) -> Self {
+        let rows = rows as f64;
+        let (free, keyed) = split(found);
+        Self {
+            free,
+            keyed,
+            pairs: rows * (rows - 1.0).max(0.0) / 2.0,
+            floor,
+        }
+    }
+
+    /// Both owners' strangers.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.free.merge(&other.free);
+        self.keyed.merge(&other.keyed);
+        self.pairs += other.pairs;
+        self.floor = self.floor.max(other.floor);
+        self
+    }
+}
+
+/// Agreements of pairs without a link key, and of those with one.
+pub(super) fn split(pairs: &[ScoredPair]) -> (Scores, Scores) {
+    let (mut free, mut keyed) = (Scores::default(), Scores::default());
+    for pair in pairs {
+        let kind = if pair.link_rule.is_some() {
+            &mut keyed
+        } else {
+            &mut free
+        };
+        kind.add(pair.score);
+    }
+    (free, keyed)
+}
 
 /// What the calibration looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// The one-to-one assignment across two owners, without any threshold.
+    /// The pairs that the assignment takes, without any threshold.
     pub assigned: &'a [ScoredPair],
-    /// Pairs among the first owner's own records.
-    pub strangers_a: &'a [ScoredPair],
-    /// Pairs among the second owner's own records.
-    pub strangers_b: &'a [ScoredPair],
+    /// Strangers, if there are any apart from the pairs in question.
+    pub strangers: Option<&'a Strangers>,
+    /// How the pairs were assigned.
+    pub assignment: Assignment,
     /// Number of the first owner's records.
     pub rows_a: usize,
     /// Number of the second owner's records.
     pub rows_b: usize,
-    /// Agreement below which pairs may be missing from the lists.
+    /// Agreement below which pairs may be missing.
     pub floor: f64,
+    /// A threshold that is known from elsewhere; the next one of the curve is taken.
+    pub threshold: Option<f64>,
 }
 
 /// Estimated or measured quality if all assigned pairs at or above `threshold` are links.
@@ -61,216 +119,146 @@ pub struct Calibration {
     pub threshold: f64,
     /// Estimated quality at the threshold.
     pub estimate: CurvePoint,
-    /// Estimated number of true pairs across the two owners.
+    /// How far off that may be; none where scores are probabilities.
+    pub interval: Option<Interval>,
+    /// Estimated number of true pairs.
     pub true_pairs: f64,
-    /// Estimated quality over the thresholds, ascending.
+    /// Agreement of the strangers in the middle.
+    pub strangers: f64,
+    /// Estimated quality over the thresholds, ascending at equal distances from the first to 1.
     pub curve: Vec<CurvePoint>,
-    /// Expected number of false links at or above each threshold of the curve.
+    /// How far off each point of the curve may be; empty where scores are probabilities.
+    pub intervals: Vec<Interval>,
+    /// Assigned pairs from each threshold of the curve to the next, the last to 1.
+    pub counts: Vec<u64>,
+    /// Expected number of false links among those of them that share no link key.
     pub expected_false: Vec<f64>,
 }
 
-/// Points of the reported curve.
-const CURVE_POINTS: usize = 60;
-
-/// Strangers are rare where a record has at most this many of them on average. Below 1/2 the
-/// iteration is a contraction: one more true pair lowers the false links by less than one.
-const RARE: f64 = 0.05;
-
-/// Rounds of the fixed-point iteration; it converges geometrically with the share of matched
-/// records.
-const ROUNDS: usize = 200;
-
 /// Picks the threshold; see the module's text.
 pub fn calibrate(evidence: &Evidence<'_>) -> Calibration {
-    let keyed = evidence
-        .assigned
-        .iter()
-        .filter(|pair| pair.link_rule.is_some())
-        .count();
-    let mut scores: Vec<f64> = evidence
-        .assigned
-        .iter()
-        .filter(|pair| pair.link_rule.is_none() && pair.score >= evidence.floor)
-        .map(|pair| pair.score)
-        .collect();
-    scores.sort_unstable_by(|x, y| y.total_cmp(x));
-    let strangers = Strangers::new(evidence);
-    let model = Model {
-        keyed: keyed as f64,
-        free_a: evidence.rows_a.saturating_sub(keyed) as f64,
-        free_b: evidence.rows_b.saturating_sub(keyed) as f64,
-        rates: scores.iter().map(|score| strangers.rate(*score)).collect(),
+    let (free, keyed) = split(evidence.assigned);
+    let strangers = evidence.strangers;
+    let low = strangers.map_or(&free, |strangers| &strangers.free);
+    let floor = strangers.map_or(0.0, |strangers| strangers.floor);
+    let grid = Grid::over(low, LEFT_OUT, evidence.floor.max(floor));
+    let counts = Counts {
+        free: grid.count(&free),
+        keyed: grid.count_all(&keyed),
+        strangers: strangers.map_or_else(Vec::new, |known| grid.count(&known.free)),
+        keyed_strangers: strangers.map_or_else(Vec::new, |known| grid.count_all(&known.keyed)),
     };
-    let true_free = model.true_pairs();
-    let quality: Vec<CurvePoint> = scores
-        .iter()
-        .enumerate()
-        .map(|(at, score)| model.quality(*score, at + 1, true_free))
-        .collect();
-    // Of equally good thresholds the highest: fewer false links for the same F1.
-    let best = quality
-        .iter()
-        .copied()
-        .reduce(|best, point| if point.f1 > best.f1 { point } else { best });
-    // Without any comparable pair only the link keys link.
-    let none = model.quality(1.0, 0, true_free);
-    let estimate = best.filter(|best| best.f1 > none.f1).unwrap_or(none);
-    let (curve, expected_false) = curve(evidence.floor, &scores, &strangers, &model, true_free);
+    let setting = strangers.map(|strangers| Setting {
+        rows_a: evidence.rows_a as f64,
+        rows_b: evidence.rows_b as f64,
+        stranger_pairs: strangers.pairs.max(1.0),
+        assignment: evidence.assignment,
+    });
+    // Where owners may have many duplicates and do, their own pairs are no sample of strangers.
+    let setting = setting.filter(|setting| {
+        evidence.assignment != Assignment::ManyToMany
+            || estimate::estimate(&counts, *setting).duplicates <= DUPLICATES_MAX
+    });
+    let curve = Curve::new(&counts, setting, grid);
+    let best = match evidence.threshold {
+        Some(threshold) => curve.at_or_above(threshold),
+        None => curve.best(),
+    };
+    let points: Vec<CurvePoint> = (0..grid.bars()).map(|bar| curve.point(bar)).collect();
+    let intervals = intervals(&counts, grid.bars() + 1, |counts| {
+        let curve = Curve::new(counts, setting, grid);
+        let points = (0..=grid.bars()).map(|bar| curve.point(bar));
+        points
+            .map(|point| (point.precision, point.recall))
+            .collect()
+    });
+    let middle = match strangers {
+        Some(strangers) => strangers.free.median(),
+        None => free.median(),
+    };
+    let all = grid.count(&free).into_iter().zip(grid.count(&keyed));
     Calibration {
-        threshold: estimate.threshold,
-        estimate,
-        true_pairs: model.keyed + true_free,
-        curve,
-        expected_false,
+        threshold: grid.edge(best),
+        estimate: curve.point(best),
+        interval: intervals.get(best).copied(),
+        true_pairs: curve.estimate.true_free + curve.estimate.keyed_right,
+        strangers: middle,
+        counts: all.map(|(free, keyed)| (free + keyed) as u64).collect(),
+        expected_false: curve.false_by_bar(),
+        curve: points,
+        intervals: intervals.into_iter().take(grid.bars()).collect(),
     }
 }
 
-fn curve(
-    floor: f64,
-    scores: &[f64],
-    strangers: &Strangers,
-    model: &Model,
-    true_free: f64,
-) -> (Vec<CurvePoint>, Vec<f64>) {
-    (0..=CURVE_POINTS)
-        .map(|step| {
-            let threshold = floor + (1.0 - floor) * step as f64 / CURVE_POINTS as f64;
-            let links = scores.partition_point(|score| *score >= threshold);
-            let false_links = model.false_links(strangers.rate(threshold), true_free);
-            (
-                model.point(threshold, links, false_links, true_free),
-                false_links,
-            )
-        })
-        .unzip()
+/// What an estimate says of every threshold.
+struct Curve {
+    grid: Grid,
+    keyed: f64,
+    /// Links without a link key at or above each bar.
+    found: Vec<f64>,
+    estimate: Estimate,
 }
 
-/// Agreements of stranger pairs, falling, and the number of pairs that they are taken from.
-struct Strangers {
-    sides: [(Vec<f64>, f64); 2],
-}
-
-impl Strangers {
-    fn new(evidence: &Evidence<'_>) -> Self {
-        let side = |pairs: &[ScoredPair], rows: usize| {
-            let mut scores: Vec<f64> = pairs
-                .iter()
-                .filter(|pair| pair.link_rule.is_none())
-                .map(|pair| pair.score)
-                .collect();
-            scores.sort_unstable_by(|x, y| y.total_cmp(x));
-            let rows = rows as f64;
-            (scores, (rows * (rows - 1.0) / 2.0).max(1.0))
+impl Curve {
+    fn new(counts: &Counts, setting: Option<Setting>, grid: Grid) -> Self {
+        let keyed = counts.keyed.iter().sum();
+        let estimate = if let Some(setting) = setting {
+            estimate::estimate(counts, setting)
+        } else {
+            let middles: Vec<f64> = (0..grid.bars()).map(|bar| grid.middle(bar)).collect();
+            bulk::estimate(&counts.free, &counts.keyed, &middles)
         };
         Self {
-            sides: [
-                side(evidence.strangers_a, evidence.rows_a),
-                side(evidence.strangers_b, evidence.rows_b),
-            ],
+            grid,
+            keyed,
+            found: from_here_on(&counts.free),
+            estimate,
         }
     }
 
-    /// Upper bound on the share of stranger pairs that agree by `score` or more: one standard
-    /// deviation of the count, and one pair, are added. The threshold is where the estimate is
-    /// best; without the margin that is too often where chance has made the strangers look too few.
-    fn rate(&self, score: f64) -> f64 {
-        let (seen, pairs) = self
-            .sides
-            .iter()
-            .fold((0.0, 0.0), |(seen, all), (scores, pairs)| {
-                (
-                    seen + scores.partition_point(|s| *s >= score) as f64,
-                    all + pairs,
-                )
-            });
-        (seen + seen.sqrt() + 1.0) / pairs
-    }
-}
-
-struct Model {
-    /// Links by link keys.
-    keyed: f64,
-    /// Records of either side that no link key has linked.
-    free_a: f64,
-    free_b: f64,
-    /// Strangers' rate at each token-only assigned pair, by falling agreement.
-    rates: Vec<f64>,
-}
-
-impl Model {
-    /// The least fixed point of M = n(t) - false links given M, at the t where that is clearest.
-    fn true_pairs(&self) -> f64 {
-        let rare = RARE / self.free_a.max(self.free_b).max(1.0);
-        let mut matched = 0.0;
-        for _ in 0..ROUNDS {
-            let found = self
-                .rates
-                .iter()
-                .take_while(|rate| **rate <= rare)
-                .enumerate()
-                .map(|(at, rate)| {
-                    let false_links = self.false_links(*rate, matched);
-                    let true_links = (at + 1) as f64 - false_links;
-                    // False links scatter like a Poisson count, and so does their estimated rate.
-                    (true_links - 2.0 * (2.0 * false_links).sqrt(), true_links)
-                })
-                .fold(
-                    (0.0, 0.0),
-                    |best, next| if next.0 > best.0 { next } else { best },
-                )
-                .1;
-            if (found - matched).abs() < 1e-6 {
-                break;
-            }
-            matched = found;
-        }
-        matched
-    }
-
-    fn false_links(&self, rate: f64, matched: f64) -> f64 {
-        chance_links(
-            rate,
-            (self.free_a - matched).max(0.0),
-            (self.free_b - matched).max(0.0),
-        )
-    }
-
-    fn quality(&self, threshold: f64, links: usize, true_free: f64) -> CurvePoint {
-        let rate = links
-            .checked_sub(1)
-            .and_then(|at| self.rates.get(at))
-            .copied();
-        let false_links = rate.map_or(0.0, |rate| self.false_links(rate, true_free));
-        self.point(threshold, links, false_links, true_free)
-    }
-
-    fn point(&self, threshold: f64, links: usize, false_links: f64, true_free: f64) -> CurvePoint {
-        let found = links as f64 + self.keyed;
-        let right = (links as f64 - false_links).clamp(0.0, true_free.max(0.0)) + self.keyed;
-        let all = true_free + self.keyed;
+    /// Quality at the left edge of a bar; after the last, that of the link keys alone.
+    fn point(&self, bar: usize) -> CurvePoint {
+        let at = |values: &[f64]| values.get(bar).copied().unwrap_or(0.0);
+        let links = at(&self.found);
+        let true_free = self.estimate.true_free;
+        let right = (links - at(&self.estimate.false_links)).clamp(0.0, true_free);
+        let right = right + self.estimate.keyed_right;
+        let (found, all) = (links + self.keyed, true_free + self.estimate.keyed_right);
         let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         CurvePoint {
-            threshold,
+            threshold: self.grid.edge(bar),
             precision: if found > 0.0 { right / found } else { 1.0 },
             recall: ratio(right, all),
             f1: ratio(2.0 * right, found + all),
         }
     }
-}
 
-/// Links that a greedy one-to-one assignment makes by chance among u x v strangers of which a share
-/// `rate` of pairs agrees enough: the solution of dm/dr = (u - m)(v - m), m(0) = 0.
-fn chance_links(rate: f64, u: f64, v: f64) -> f64 {
-    let (u, v) = (u.max(v), u.min(v));
-    if v <= 0.0 {
-        return 0.0;
+    /// The bar with the best F1; of equally good ones the highest, with fewer false links. Without
+    /// any comparable pair that is the one after the last: only the link keys link.
+    fn best(&self) -> usize {
+        let mut best = (self.grid.bars(), self.point(self.grid.bars()).f1);
+        for bar in (0..self.grid.bars()).rev() {
+            let f1 = self.point(bar).f1;
+            if f1 > best.1 {
+                best = (bar, f1);
+            }
+        }
+        best.0
     }
-    if u - v < 1e-6 * u {
-        return u * (rate * u) / (1.0 + rate * u);
+
+    /// The first bar whose left edge is not below `threshold`, or the one after the last.
+    fn at_or_above(&self, threshold: f64) -> usize {
+        let bars = 0..self.grid.bars();
+        let mut above = bars.filter(|bar| self.grid.edge(*bar) >= threshold);
+        above.next().unwrap_or(self.grid.bars())
     }
-    // With e = exp(-(u - v) r): m = u v (1 - e) / (u - v e), which stays finite for large r.
-    let e = (-(u - v) * rate).exp();
-    u * v * (1.0 - e) / (u - v * e)
+
+    fn false_by_bar(&self) -> Vec<f64> {
+        let above = &self.estimate.false_links;
+        let next = above.iter().skip(1).copied().chain([0.0]);
+        let bars = above.iter().zip(next);
+        bars.map(|(here, above)| (here - above).max(0.0)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -317,14 +305,17 @@ mod tests {
                 }
             }
         }
-        let assigned = one_to_one(&across, n as usize, n as usize);
+        let rows = n as usize;
+        let assigned = one_to_one(&across, rows, rows);
+        let strangers = Strangers::within(&within_a, rows, 0.0);
         let calibration = calibrate(&Evidence {
             assigned: &assigned,
-            strangers_a: &within_a,
-            strangers_b: &within_b,
-            rows_a: n as usize,
-            rows_b: n as usize,
+            strangers: Some(&strangers.and(&Strangers::within(&within_b, rows, 0.0))),
+            assignment: Assignment::Greedy,
+            rows_a: rows,
+            rows_b: rows,
             floor: 0.0,
+            threshold: None,
         });
         let f1 = |threshold: f64| {
             let links: Vec<_> = assigned
@@ -348,13 +339,31 @@ mod tests {
             assert!(got > best - 0.01, "{matched}: {got} against {best}");
             let error = (calibration.estimate.f1 - got).abs();
             assert!(
-                error < 0.03,
+                error < 0.02,
                 "{matched}: estimated {:?}, true {got}",
                 calibration.estimate
             );
             let pairs = calibration.true_pairs / f64::from(matched);
-            assert!((0.9..1.1).contains(&pairs), "{matched}: {pairs}");
+            assert!((0.95..1.05).contains(&pairs), "{matched}: {pairs}");
+            let Interval { precision, recall } = calibration.interval.unwrap();
+            let estimate = calibration.estimate;
+            assert!(precision[0] <= estimate.precision && estimate.precision <= precision[1]);
+            assert!(recall[0] <= estimate.recall + 0.01 && estimate.recall <= recall[1] + 0.01);
+            let widths = (precision[1] - precision[0], recall[1] - recall[0]);
+            assert!(widths.0 < 0.2 && widths.1 < 0.2, "{matched}: {widths:?}");
         }
+    }
+
+    #[test]
+    fn bars_and_curve_are_one_grid() {
+        let (calibration, ..) = simulate(300, 200, 50, 6);
+        let bars = calibration.curve.len();
+        assert_eq!(calibration.counts.len(), bars);
+        assert_eq!(calibration.expected_false.len(), bars);
+        assert_eq!(calibration.intervals.len(), bars);
+        let thresholds: Vec<_> = calibration.curve.iter().map(|p| p.threshold).collect();
+        assert!(thresholds.is_sorted());
+        assert!(thresholds.contains(&calibration.threshold));
     }
 
     #[test]
@@ -365,28 +374,19 @@ mod tests {
 
     #[test]
     fn empty_evidence_links_by_keys_only() {
-        let calibration = calibrate(&Evidence {
-            assigned: &[],
-            strangers_a: &[],
-            strangers_b: &[],
-            rows_a: 0,
-            rows_b: 0,
-            floor: 0.0,
-        });
-        assert!(calibration.threshold >= 1.0);
-        assert!(calibration.curve.iter().all(|p| p.f1.is_finite()));
-    }
-
-    #[test]
-    fn chance_links_follow_their_equation() {
-        for (u, v) in [(100.0, 100.0), (100.0, 40.0), (40.0, 100.0), (5.0, 0.0)] {
-            let (mut m, dr) = (0.0_f64, 1e-6);
-            for _ in 0..20_000 {
-                m += (u - m) * (v - m) * dr;
-            }
-            let got = chance_links(0.02, u, v);
-            assert!((got - m).abs() < 0.05, "{u} {v}: {got} against {m}");
+        let none = Strangers::default();
+        for strangers in [None, Some(&none)] {
+            let calibration = calibrate(&Evidence {
+                assigned: &[],
+                strangers,
+                assignment: Assignment::Greedy,
+                rows_a: 0,
+                rows_b: 0,
+                floor: 0.0,
+                threshold: None,
+            });
+            assert!(calibration.threshold >= 1.0);
+            assert!(calibration.curve.iter().all(|p| p.f1.is_finite()));
         }
-        assert!((chance_links(1e9, 30.0, 20.0) - 20.0).abs() < 1e-9);
     }
 }

@@ -2,7 +2,13 @@
 
 use std::collections::HashMap;
 
-/// A link between two owners' records.
+use rayon::prelude::*;
+
+use super::clusters::Clusters;
+use super::components::Components;
+use super::records::Records;
+
+/// A link between two records.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
     /// Index of the one owner.
@@ -19,7 +25,7 @@ pub struct Link {
     pub score: f64,
 }
 
-/// Two owners' records that are not one person's whatever their tokens say: an identity conflict.
+/// Two records that are not one person's whatever their tokens say: an identity conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Apart {
     /// Index of the one owner.
@@ -32,219 +38,200 @@ pub struct Apart {
     pub b: u32,
 }
 
-/// A partition of all records: every record is in exactly one cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clusters {
-    /// Cluster number by owner and row; numbers are dense from 0.
-    of: Vec<Vec<u32>>,
-    count: u32,
-    refused: u64,
-}
-
-impl Clusters {
-    /// The partition in which records with equal marks are one cluster; `marks` by owner and row.
-    pub fn from_marks(marks: &[Vec<u32>]) -> Self {
-        let mut numbers: HashMap<u32, u32> = HashMap::new();
-        let of = marks
-            .iter()
-            .map(|owner| {
-                let number = |mark: &u32| {
-                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-                    *numbers.entry(*mark).or_insert(next)
-                };
-                owner.iter().map(number).collect()
-            })
-            .collect();
-        Self {
-            of,
-            count: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
-            refused: 0,
-        }
-    }
-
-    /// Whether two partitions of the same records are the same, whatever their numbering.
-    pub fn same_partition(&self, other: &Self) -> bool {
-        Self::from_marks(&self.of).of == Self::from_marks(&other.of).of
-    }
-
-    /// Cluster numbers of each owner's records, in row order.
-    pub fn owners(&self) -> impl Iterator<Item = &[u32]> {
-        self.of.iter().map(Vec::as_slice)
-    }
-
-    /// Number of clusters, records without links included.
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Links that would have put two records of one owner, or two in conflict, into one cluster and
-    /// were refused.
-    pub fn refused(&self) -> u64 {
-        self.refused
-    }
-
-    /// Number of clusters of each size; index 0 counts the clusters of one record.
-    pub fn sizes(&self) -> Vec<u64> {
-        let mut members = vec![0_usize; self.count as usize];
-        for cluster in self.of.iter().flatten() {
-            if let Some(count) = members.get_mut(*cluster as usize) {
-                *count += 1;
-            }
-        }
-        let mut sizes = vec![0; self.of.len()];
-        for size in members {
-            if let Some(count) = size.checked_sub(1).and_then(|at| sizes.get_mut(at)) {
-                *count += 1;
-            }
-        }
-        sizes
-    }
-}
+/// Links held before those that say nothing new are forgotten: 1 GiB of them.
+const LINKS_HELD: usize = 1 << 26;
 
 /// Joins records along `links`, best first (link keys by precision, then falling agreement),
 /// refusing a link whose two clusters already have a record of the same owner or hold the two
 /// records of a pair in `apart`. `rows` is each owner's number of records. For two owners this is
 /// the greedy one-to-one assignment; the result depends on nothing but the links.
 pub fn cluster(rows: &[usize], links: &[Link], apart: &[Apart]) -> Clusters {
-    let mut order: Vec<&Link> = links.iter().collect();
-    order.sort_unstable_by(|x, y| {
-        let rank = |link: &Link| link.link_rule.map_or(u16::MAX, u16::from);
-        let place = |link: &Link| (link.owner_a, link.a, link.owner_b, link.b);
-        rank(x)
-            .cmp(&rank(y))
-            .then(y.score.total_cmp(&x.score))
-            .then(place(x).cmp(&place(y)))
-    });
-    let mut forest = Forest::new(rows);
-    for pair in apart {
-        let ends = forest
-            .node(pair.owner_a, pair.a)
-            .zip(forest.node(pair.owner_b, pair.b));
-        if let Some((x, y)) = ends {
-            forest.apart.entry(x).or_default().push(y);
-            forest.apart.entry(y).or_default().push(x);
-        }
-    }
-    let mut refused = 0;
-    for link in order {
-        let ends = forest
-            .node(link.owner_a, link.a)
-            .zip(forest.node(link.owner_b, link.b));
-        if let Some((x, y)) = ends
-            && !forest.join(x, y)
-        {
-            refused += 1;
-        }
-    }
-    forest.into_clusters(rows, refused)
+    let mut linker = Linker::new(rows);
+    apart.iter().for_each(|pair| linker.keep_apart(pair));
+    links.iter().for_each(|link| linker.link(link));
+    linker.into_clusters()
 }
 
-/// Union-find with path halving; each root knows its cluster's records, smallest cluster first
-/// joined into the larger.
+/// Collects the links of many pairs of owners for [`cluster`], 16 bytes each.
+///
+/// Up to 2^26 links the result is that of [`cluster`]. Beyond, memory stays bounded: whenever as
+/// many have come together, clusters are made of them, and a link between two records that better
+/// links have joined already is forgotten. It would have counted only if a link found later broke
+/// up that cluster, and not the link itself.
+#[derive(Debug)]
+pub struct Linker {
+    rows: Vec<usize>,
+    records: Records,
+    links: Vec<Ranked>,
+    apart: Vec<(u32, u32)>,
+    held_max: usize,
+}
+
+/// Rank, lower first, and the two records, the lower number first.
+type Ranked = (u64, u32, u32);
+
+impl Linker {
+    /// No links yet among owners with so many records.
+    pub fn new(rows: &[usize]) -> Self {
+        Self::holding(rows, LINKS_HELD)
+    }
+
+    fn holding(rows: &[usize], held_max: usize) -> Self {
+        Self {
+            rows: rows.to_vec(),
+            records: Records::new(rows),
+            links: Vec::new(),
+            apart: Vec::new(),
+            held_max,
+        }
+    }
+
+    /// Adds a link; one to a record that is not there is ignored.
+    pub fn link(&mut self, link: &Link) {
+        let ends = (link.owner_a, link.a, link.owner_b, link.b);
+        if let Some((x, y)) = self.records.pair(ends) {
+            self.links.push((rank(link.link_rule, link.score), x, y));
+            if self.links.len() >= self.held_max {
+                self.forget();
+            }
+        }
+    }
+
+    /// Keeps two records apart, whatever links come.
+    pub fn keep_apart(&mut self, pair: &Apart) {
+        let ends = (pair.owner_a, pair.a, pair.owner_b, pair.b);
+        self.apart.extend(self.records.pair(ends));
+    }
+
+    /// The clusters.
+    pub fn into_clusters(mut self) -> Clusters {
+        self.links.par_sort_unstable();
+        let mut forest = Forest::new(&self.records, &self.apart);
+        let joins = self.links.iter().map(|(_, x, y)| forest.join(*x, *y));
+        let refused = joins.filter(|join| *join == Join::Refused).count() as u64;
+        drop(self.links);
+        Clusters::of_components(&mut forest.components, &self.rows, refused)
+    }
+
+    fn forget(&mut self) {
+        self.links.par_sort_unstable();
+        let mut forest = Forest::new(&self.records, &self.apart);
+        self.links
+            .retain(|(_, x, y)| forest.join(*x, *y) != Join::Already);
+        // Where little can be forgotten, trying more often would cost time and gain nothing.
+        self.held_max = self.held_max.max(2 * self.links.len());
+    }
+}
+
+/// Orders links as [`super::one_to_one`] orders pairs: by rule, then by falling agreement. Bits of
+/// numbers from 0 to 1 are in their order and below 2^62; link keys leave room for the rule by
+/// dropping the last eight bits, which is 2^-44 of an agreement.
+fn rank(link_rule: Option<u8>, score: f64) -> u64 {
+    let tokens = 1_u64 << 62;
+    // What is no number counts as no agreement.
+    let score = if score > 0.0 { score.min(1.0) } else { 0.0 };
+    let falling = tokens - 1 - score.to_bits();
+    match link_rule {
+        Some(rule) => u64::from(rule) << 54 | falling >> 8,
+        None => tokens | falling,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Join {
+    /// Two clusters became one.
+    Made,
+    /// The two records were in one cluster before.
+    Already,
+    /// One owner's records, or two in conflict, would have come together.
+    Refused,
+}
+
+/// Clusters in the making.
 struct Forest {
-    first: Vec<usize>,
-    total: usize,
-    parent: Vec<usize>,
-    owners: Vec<Vec<usize>>,
+    components: Components,
+    /// By root, a bit for each owner that the cluster has a record of; `width` bytes each.
+    owners: Vec<u8>,
+    width: usize,
     /// By root, the records that none of its cluster may be joined with.
-    apart: HashMap<usize, Vec<usize>>,
+    apart: HashMap<u32, Vec<u32>>,
 }
 
 impl Forest {
-    fn new(rows: &[usize]) -> Self {
-        let mut first = Vec::with_capacity(rows.len());
-        let mut owners = Vec::new();
-        for (owner, rows) in rows.iter().enumerate() {
-            first.push(owners.len());
-            owners.extend(std::iter::repeat_n(vec![owner], *rows));
+    fn new(records: &Records, apart: &[(u32, u32)]) -> Self {
+        let width = records.owners().div_ceil(8);
+        let mut owners = vec![0; records.count() as usize * width];
+        let mut sets = owners.chunks_exact_mut(width.max(1));
+        for (owner, rows) in records.rows().enumerate() {
+            for set in sets.by_ref().take(rows) {
+                if let Some(byte) = set.get_mut(owner / 8) {
+                    *byte = 1 << (owner % 8);
+                }
+            }
         }
-        let total = owners.len();
+        let mut strangers: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (x, y) in apart {
+            strangers.entry(*x).or_default().push(*y);
+            strangers.entry(*y).or_default().push(*x);
+        }
         Self {
-            first,
-            total,
-            parent: (0..total).collect(),
+            components: Components::new(records.count()),
             owners,
-            apart: HashMap::new(),
+            width,
+            apart: strangers,
         }
     }
 
-    fn node(&self, owner: usize, row: u32) -> Option<usize> {
-        let node = self.first.get(owner)? + row as usize;
-        let end = self.first.get(owner + 1).copied().unwrap_or(self.total);
-        (node < end).then_some(node)
-    }
-
-    fn root(&mut self, mut node: usize) -> usize {
-        while let Some(&up) = self.parent.get(node)
-            && up != node
-        {
-            let above = self.parent.get(up).copied().unwrap_or(up);
-            if let Some(slot) = self.parent.get_mut(node) {
-                *slot = above;
-            }
-            node = above;
-        }
-        node
-    }
-
-    /// Joins two records' clusters; `false` if that would bring two records of one owner, or two
-    /// that are to stay apart, together.
-    fn join(&mut self, x: usize, y: usize) -> bool {
-        let (mut x, mut y) = (self.root(x), self.root(y));
+    fn join(&mut self, x: u32, y: u32) -> Join {
+        let (x, y) = (self.components.root(x), self.components.root(y));
         if x == y {
-            return true;
+            return Join::Already;
         }
-        let size = |node: usize| self.owners.get(node).map_or(0, Vec::len);
-        if size(x) < size(y) {
-            std::mem::swap(&mut x, &mut y);
+        if self.share_an_owner(x, y) || self.in_conflict(x, y) {
+            return Join::Refused;
         }
-        let strangers = self.apart.remove(&y).unwrap_or_default();
-        if strangers.iter().any(|stranger| self.root(*stranger) == x) {
-            self.apart.insert(y, strangers);
-            return false;
-        }
-        let moved = self
-            .owners
-            .get_mut(y)
-            .map(std::mem::take)
-            .unwrap_or_default();
-        let Some(kept) = self.owners.get_mut(x) else {
-            return false;
-        };
-        if moved.iter().any(|owner| kept.contains(owner)) {
-            if let Some(slot) = self.owners.get_mut(y) {
-                *slot = moved;
+        let root = self.components.join_roots(x, y);
+        let other = if root == x { y } else { x };
+        let (to, from) = (self.set(root), self.set(other));
+        for (to, from) in to.zip(from) {
+            let more = self.owners.get(from).copied().unwrap_or(0);
+            if let Some(byte) = self.owners.get_mut(to) {
+                *byte |= more;
             }
-            self.apart.insert(y, strangers);
-            return false;
         }
-        kept.extend(moved);
-        if !strangers.is_empty() {
-            self.apart.entry(x).or_default().extend(strangers);
+        if let Some(strangers) = self.apart.remove(&other) {
+            self.apart.entry(root).or_default().extend(strangers);
         }
-        if let Some(slot) = self.parent.get_mut(y) {
-            *slot = x;
-        }
-        true
+        Join::Made
     }
 
-    fn into_clusters(mut self, rows: &[usize], refused: u64) -> Clusters {
-        let mut number = vec![None; self.total];
-        let mut count = 0;
-        let mut of = Vec::with_capacity(rows.len());
-        for (owner, rows) in rows.iter().enumerate() {
-            let first = self.first.get(owner).copied().unwrap_or(0);
-            let numbers = (first..first + rows).map(|node| {
-                let root = self.root(node);
-                let slot = number.get_mut(root)?;
-                Some(*slot.get_or_insert_with(|| {
-                    count += 1;
-                    count - 1
-                }))
-            });
-            of.push(numbers.map(|n| n.unwrap_or(0)).collect());
+    fn set(&self, root: u32) -> std::ops::Range<usize> {
+        let start = root as usize * self.width;
+        start..start + self.width
+    }
+
+    fn share_an_owner(&self, x: u32, y: u32) -> bool {
+        let (x, y) = (self.owners.get(self.set(x)), self.owners.get(self.set(y)));
+        let (x, y) = (x.unwrap_or(&[]), y.unwrap_or(&[]));
+        x.iter().zip(y).any(|(x, y)| x & y != 0)
+    }
+
+    fn in_conflict(&mut self, x: u32, y: u32) -> bool {
+        if self.apart.is_empty() {
+            return false;
         }
-        Clusters { of, count, refused }
+        // The notes are mutual: those of the cluster that has fewer will do.
+        let notes = |root: &u32| self.apart.get(root).map_or(0, Vec::len);
+        let (one, other) = if notes(&x) <= notes(&y) {
+            (x, y)
+        } else {
+            (y, x)
+        };
+        let strangers = self.apart.get(&one).map_or(&[][..], Vec::as_slice);
+        let components = &mut self.components;
+        strangers
+            .iter()
+            .any(|record| components.root(*record) == other)
     }
 }
 
@@ -320,6 +307,71 @@ mod tests {
             }
             prop_assert_eq!(joined, chosen);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn links_are_ranked_by_rule_then_agreement(
+            x in (prop::option::of(any::<u8>()), 0.0_f64..=1.0),
+            y in (prop::option::of(any::<u8>()), 0.0_f64..=1.0),
+        ) {
+            let key = |(rule, score): (Option<u8>, f64)| (rule.map_or(256, u16::from), -score);
+            let by_rank = rank(x.0, x.1) < rank(y.0, y.1);
+            // Equal to the last bits, keyed links may tie.
+            if key(x).0 != key(y).0 || x.0.is_none() || (x.1 - y.1).abs() > 1e-12 {
+                prop_assert_eq!(by_rank, key(x) < key(y));
+            }
+        }
+
+        #[test]
+        fn links_that_agree_among_themselves_may_be_forgotten(
+            entities in prop::collection::vec(0_u32..6, 40),
+        ) {
+            // Eight owners of five records each; every pair of one entity's records is linked.
+            let rows = [5_usize; 8];
+            let record = |at: usize| (at / 5, u32::try_from(at % 5).unwrap());
+            let (mut all, mut few) = (Linker::new(&rows), Linker::holding(&rows, 8));
+            for (x, one) in entities.iter().enumerate() {
+                for (y, other) in entities.iter().enumerate().skip(x + 1) {
+                    let ((owner_a, a), (owner_b, b)) = (record(x), record(y));
+                    // Of several records of one owner, the first is the entity's.
+                    let first = |at: usize| {
+                        let start = at / 5 * 5;
+                        entities[start..at].iter().all(|entity| entity != &entities[at])
+                    };
+                    if one == other && owner_a != owner_b && first(x) && first(y) {
+                        let score = f64::from((a * 7 + b * 3) % 10) / 10.0;
+                        let link = Link { owner_a, a, owner_b, b, link_rule: None, score };
+                        all.link(&link);
+                        few.link(&link);
+                    }
+                }
+            }
+            prop_assert_eq!(few.into_clusters(), all.into_clusters());
+        }
+    }
+
+    #[test]
+    fn forgetting_bounds_what_is_held() {
+        let rows = [1_usize; 60];
+        let mut linker = Linker::holding(&rows, 100);
+        for owner_a in 0..60 {
+            for owner_b in owner_a + 1..60 {
+                let score = 0.5;
+                linker.link(&Link {
+                    owner_a,
+                    a: 0,
+                    owner_b,
+                    b: 0,
+                    link_rule: None,
+                    score,
+                });
+                assert!(linker.links.len() < 200);
+            }
+        }
+        let clusters = linker.into_clusters();
+        assert_eq!((clusters.count(), clusters.refused()), (1, 0));
+        assert_eq!(clusters.sizes().last(), Some(&1));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Calendar, Error, Feature, FeatureKind, Field, Filter, Kind, Lsh, Part, Profile, Schema, Take,
+    Calendar, Error, Feature, FeatureKind, Field, Filter, Kind, Lsh, Part, Profile,
+    RecordsPerOwner, Schema, Take,
 };
 use crate::record::Component;
 
@@ -79,6 +80,7 @@ pub(super) fn meaning(schema: &Schema, text: &str) -> Result<(), Error> {
     fields(&check, schema)?;
     filters(&check, schema)?;
     keys(&check, schema)?;
+    decide(&check, schema)?;
     attributes(&check, schema)
 }
 
@@ -414,6 +416,22 @@ fn part(check: &Checker<'_>, schema: &Schema, key: &str, part: &Part) -> Result<
         format!("key \"{key}\": parts of a date need a field of kind = \"date\"")
     })?;
     component(check, field, part.part)
+}
+
+fn decide(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {
+    let assignment = schema.decide.assignment();
+    let one = schema.decide.records_per_owner == RecordsPerOwner::One;
+    check.require(
+        assignment.is_one_to_one() == one,
+        assignment.as_str(),
+        || {
+            format!(
+                "assignment = \"{}\" needs records_per_owner = {}",
+                assignment.as_str(),
+                if one { "\"any\"" } else { "1" }
+            )
+        },
+    )
 }
 
 fn attributes(check: &Checker<'_>, schema: &Schema) -> Result<(), Error> {

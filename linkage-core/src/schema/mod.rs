@@ -6,12 +6,14 @@
 //! and the choice of TOML or JSON do not change it.
 
 mod check;
+mod decide;
 mod field;
 mod key;
 mod model;
 mod token;
 
 pub use check::{ATTRIBUTE_VALUE_CHARS_MAX, ATTRIBUTE_VALUES_MAX};
+pub use decide::{Assignment, DecideSettings, RecordsPerOwner};
 pub use field::{Calendar, Feature, FeatureKind, Field, Kind};
 pub use key::{BlockKey, LinkColumn, LinkKey, LinkRole, Part, Take};
 pub use model::{Attribute, CandidateSettings, Entity, Lsh, Schema, UnknownEntity};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decide::DecideSettings;
 use super::field::Field;
 use super::key::{BlockKey, LinkKey};
 use super::token::{Filter, TokenSettings};
@@ -28,6 +29,9 @@ pub struct Schema {
     /// How candidate pairs are found.
     #[serde(default)]
     pub candidates: CandidateSettings,
+    /// How candidate pairs become links and clusters.
+    #[serde(default, skip_serializing_if = "DecideSettings::is_default")]
+    pub decide: DecideSettings,
     /// The compared fields.
     #[serde(rename = "field")]
     pub fields: Vec<Field>,

@@ -107,6 +107,46 @@ fn impossible_meanings_are_refused() {
 }
 
 #[test]
+fn decide_settings_are_read_and_contradictions_refused() {
+    let with =
+        |lines: &str| GOOD.replace("[[link_key]]", &format!("[decide]\n{lines}\n[[link_key]]"));
+    let decide = |lines: &str| Schema::parse(&with(lines)).unwrap().decide;
+    let bare = Schema::parse(GOOD).unwrap();
+    assert_eq!(bare.decide.assignment(), Assignment::Greedy);
+    assert_eq!(
+        bare.fingerprint(),
+        Schema::parse(&with("records_per_owner = 1"))
+            .unwrap()
+            .fingerprint()
+    );
+    let any = decide("records_per_owner = \"any\"");
+    assert_eq!(any.assignment(), Assignment::ManyToMany);
+    let one = decide("assignment = \"many-to-one\"\nrecords_per_owner = \"any\"");
+    assert_eq!(one.assignment(), Assignment::ManyToOne);
+    let schema = Schema::parse(&with("assignment = \"optimal\"")).unwrap();
+    assert_eq!(schema.decide.assignment(), Assignment::Optimal);
+    let json = serde_json::to_string_pretty(&schema).unwrap();
+    assert_eq!(Schema::parse(&json).unwrap(), schema);
+    for (lines, expected) in [
+        ("records_per_owner = 2", "line 21"),
+        ("records_per_owner = \"all\"", "expected 1 or \"any\""),
+        ("assignment = \"best\"", "line 21"),
+        ("threshold = 1", "line 21"),
+        (
+            "assignment = \"many-to-many\"",
+            "line 21: assignment = \"many-to-many\" needs records_per_owner = \"any\"",
+        ),
+        (
+            "records_per_owner = \"any\"\nassignment = \"greedy\"",
+            "line 22: assignment = \"greedy\" needs records_per_owner = 1",
+        ),
+    ] {
+        let message = refusal(&with(lines));
+        assert!(message.contains(expected), "{lines}: {message}");
+    }
+}
+
+#[test]
 fn settings_of_candidates_are_checked() {
     let with = |lines: &str| format!("{GOOD}\n[candidates]\n{lines}\n");
     let auto = with("lsh = \"auto\"");

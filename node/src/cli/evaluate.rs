@@ -16,7 +16,8 @@ use super::table_file::{self, TableFile};
 #[command(after_help = "\
 LINKS.csv is what `linkage match` wrote, with the columns dataset_a,record_a,dataset_b,record_b. \
 TRUTH.csv has dataset,record_id,entity_id: records with the same entity_id belong together; an empty \
-entity_id means unknown. Data sets of the truth without any link are left out, and named.
+entity_id means unknown. Data sets of the truth without any link are left out, and named. Pairs of \
+records within a data set count as soon as one of them is linked.
 
 Example:
   linkage evaluate result/links.csv --truth truth.csv")]
@@ -57,12 +58,6 @@ enum Error {
         dataset: String,
         truth: PathBuf,
     },
-    #[error("{}, row {row}: a link within one data set, \"{dataset}\"", links.display())]
-    Within {
-        links: PathBuf,
-        row: u64,
-        dataset: String,
-    },
     #[error(
         "{}, row {row}: this record of data set \"{dataset}\" is listed before, in row {before}",
         truth.display()
@@ -94,7 +89,7 @@ struct Known {
     entities: Vec<Vec<Option<u64>>>,
 }
 
-/// A link: data set and record, twice, the lower data set first.
+/// A link: data set and record, twice, the lower first.
 type Pair = ((usize, u32), (usize, u32));
 
 #[derive(Serialize)]
@@ -162,13 +157,6 @@ impl Evaluate {
                 })
             };
             let (owner_a, owner_b) = (find(name_a)?, find(name_b)?);
-            if owner_a == owner_b {
-                return Err(Error::Within {
-                    links: self.links.clone(),
-                    row,
-                    dataset: name_a.to_owned(),
-                });
-            }
             let ends = [(owner_a, a), (owner_b, b)];
             let mut found = [(0, 0); 2];
             let mut complete = true;
@@ -184,7 +172,10 @@ impl Evaluate {
             }
             if complete {
                 let [x, y] = found;
-                links.insert((x.min(y), x.max(y)));
+                // A record and itself are no pair.
+                if x != y {
+                    links.insert((x.min(y), x.max(y)));
+                }
             }
         }
         match first_unknown {
@@ -246,8 +237,10 @@ fn evaluate(known: Known, links: &BTreeSet<Pair>) -> Evaluation {
     }
     let name = |at: usize| known.names.get(at).cloned().unwrap_or_default();
     let mut pairs = vec![];
+    // Links within data sets are judged where there are some, or can be no others.
+    let duplicates = kept.len() == 1 || links.iter().any(|(x, y)| x.0 == y.0);
     for (place, a) in kept.iter().enumerate() {
-        for b in kept.iter().skip(place + 1) {
+        for b in kept.iter().skip(place + usize::from(!duplicates)) {
             let (found, correct) = counts.get(&(*a, *b)).copied().unwrap_or_default();
             pairs.push(PairEvaluation {
                 datasets: (name(*a), name(*b)),

@@ -183,6 +183,7 @@ fn recompute(cluster: &Cluster, round: &Round, linked: &Linked) -> Result<Outcom
     }
     let schema = Schema::parse(&round.schema).map_err(|error| Error::Input(error.to_string()))?;
     let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-    run::link(&columns, &schema.candidates, &|_, _| {})
+    let deciding = run::Deciding::keeping(schema.decide);
+    run::link(&columns, &schema.candidates, deciding, &|_, _| {})
         .map_err(|error| Error::Check(error.to_string()))
 }

@@ -161,7 +161,7 @@ impl Matcher {
             self.uploads_dir.clone(),
             uploads.iter().map(|u| u.id).collect::<Vec<_>>(),
         );
-        let settings = project.schema.candidates.clone();
+        let (settings, decide) = (project.schema.candidates.clone(), project.schema.decide);
         let events = events.clone();
         let linking = tokio::task::spawn_blocking(move || -> Result<Outcome, Fault> {
             let batches: Vec<Batch> = ids
@@ -180,7 +180,7 @@ impl Matcher {
                 }));
             };
             let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-            Ok(run::link(&columns, &settings, &progress)?)
+            Ok(run::link(&columns, &settings, decide, &progress)?)
         });
         let outcome = linking.await??;
         let map = LinkMap::draw(&outcome.clusters, &mut crate::entropy::generator()?)

@@ -4,7 +4,7 @@
 use crate::candidates::ScoredPair;
 use crate::decide::{Calibration, CurvePoint};
 
-/// Points of the reported curve, at even steps of probability.
+/// Points of the reported curve and bars of the histogram, at even steps of probability.
 const CURVE_POINTS: usize = 60;
 
 /// The probability that links, and the expected quality, if each pair's score is its posterior
@@ -33,24 +33,46 @@ pub(super) fn calibration(assigned: &[ScoredPair], links: f64) -> Calibration {
             estimate = point;
         }
     }
-    let (curve, expected_false) = (0..=CURVE_POINTS)
-        .map(|step| {
-            let threshold = step as f64 / CURVE_POINTS as f64;
-            let above = scores.partition_point(|score| *score >= threshold);
-            let sum = sums.get(above).copied().unwrap_or_default();
-            (
-                sum.point(threshold, links),
-                (sum.found - sum.right).max(0.0),
-            )
-        })
-        .unzip();
+    let edge = |step: usize| step as f64 / CURVE_POINTS as f64;
+    let at = |step: usize| {
+        let above = scores.partition_point(|score| *score >= edge(step));
+        sums.get(above).copied().unwrap_or(keyed)
+    };
+    let steps = || 0..CURVE_POINTS;
+    let false_in = |step: usize| {
+        let wrong = |sum: Sum| (sum.found - sum.right).max(0.0);
+        let next = if step + 1 < CURVE_POINTS {
+            wrong(at(step + 1))
+        } else {
+            wrong(keyed)
+        };
+        (wrong(at(step)) - next).max(0.0)
+    };
     Calibration {
         threshold: estimate.threshold,
         estimate,
+        interval: None,
         true_pairs: links,
-        curve,
-        expected_false,
+        strangers: 0.0,
+        curve: steps()
+            .map(|step| at(step).point(edge(step), links))
+            .collect(),
+        intervals: vec![],
+        counts: histogram(assigned),
+        expected_false: steps().map(false_in).collect(),
     }
+}
+
+/// Assigned pairs by probability.
+fn histogram(assigned: &[ScoredPair]) -> Vec<u64> {
+    let mut counts = vec![0; CURVE_POINTS];
+    for pair in assigned {
+        let bar = ((pair.score * CURVE_POINTS as f64) as usize).min(CURVE_POINTS - 1);
+        if let Some(count) = counts.get_mut(bar) {
+            *count += 1;
+        }
+    }
+    counts
 }
 
 /// Pairs found and the expected number of right ones.
@@ -121,7 +143,7 @@ mod tests {
         let found = calibration(&pairs, 1.1);
         assert!((found.threshold - 0.9).abs() < 1e-12);
         assert!((found.estimate.precision - 0.55).abs() < 1e-12);
-        assert!((found.curve[60].precision - 0.2).abs() < 1e-12);
+        assert!((found.curve[59].precision - 0.2).abs() < 1e-12);
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub enum Unfit {
 /// What [`score`] found.
 #[derive(Debug)]
 pub struct Scored {
-    /// The one-to-one assignment of the scored pairs without a threshold.
+    /// The one-to-one assignment of the scored pairs without a threshold; all of them where a
+    /// record may have several partners.
     pub assigned: Vec<ScoredPair>,
     /// The probability that links, and the expected quality.
     pub calibration: Calibration,
@@ -130,7 +131,11 @@ pub fn score(
     }
     // What is left has some chance, or a link key that gives it one.
     pairs.retain(|pair| pair.score > 0.0);
-    let assigned = one_to_one(pairs, rows.0, rows.1);
+    let assigned = if settings.one_partner {
+        one_to_one(pairs, rows.0, rows.1)
+    } else {
+        pairs.clone()
+    };
     Ok(Scored {
         calibration: calibration::calibration(&assigned, estimate.matched),
         assigned,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use linkage_core::encode::Columns;
 use linkage_core::encode::batch::{Batch, BatchError, Header, StreamError};
-use linkage_core::schema::Schema;
+use linkage_core::schema::{DecideSettings, RecordsPerOwner, Schema};
 use linkage_engine::store::{StoreError, TokenStore, import_once};
 
 use super::super::schema::short;
@@ -81,6 +81,13 @@ pub enum Error {
         /// The fingerprint in its header.
         found: String,
     },
+    /// One data set, without anything said of duplicates in it.
+    #[error(
+        "{} is alone: give a second token file, or a --schema with records_per_owner = \"any\" under \
+         [decide] to search it for duplicates",
+        .0.display()
+    )]
+    Alone(PathBuf),
     /// The file of ids cannot be read.
     #[error(transparent)]
     Table(#[from] table_file::Error),
@@ -199,6 +206,20 @@ pub fn read<R: Records>(
         all.push(records);
     }
     Ok((inputs, all))
+}
+
+/// Refuses one token file alone where a person has one record in it at most: there is nothing to
+/// link.
+///
+/// # Errors
+/// [`Error::Alone`].
+pub fn check_count(paths: &[PathBuf], decide: DecideSettings) -> Result<(), Error> {
+    match paths {
+        [path] if decide.records_per_owner == RecordsPerOwner::One => {
+            Err(Error::Alone(path.clone()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a schema that is not the tokens' own.

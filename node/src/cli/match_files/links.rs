@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use linkage_core::decide::{Clusters, Link};
+use linkage_core::decide::Clusters;
 use linkage_core::encode::Columns;
-use linkage_core::run::Outcome;
+use linkage_core::schema::LinkRole;
 use linkage_core::similarity::Comparison;
 
 use super::inputs::Input;
 
-/// Two records of different data sets in one cluster.
+/// Two records in one cluster.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinkRow {
     owner_a: usize,
@@ -18,45 +18,45 @@ pub struct LinkRow {
     owner_b: usize,
     b: u32,
     agreement: f64,
-    /// The link-key rule that linked the two, if one did.
+    /// The most precise link-key rule that the two share, if they share one.
     rule: Option<u8>,
 }
 
 /// Number of links by pair of data sets.
 pub type Counts = BTreeMap<(usize, usize), u64>;
 
-/// Every pair of records of one cluster. Two that are in it by way of a third have their tokens'
-/// agreement, too.
-pub fn of(outcome: &Outcome, batches: &[Columns<'_>]) -> Vec<LinkRow> {
-    let place = |link: &Link| (link.owner_a, link.a, link.owner_b, link.b);
-    let mut direct: Vec<&Link> = outcome.links.iter().collect();
-    direct.sort_unstable_by_key(|link| place(link));
+/// Every pair of records of one cluster, whatever brought them together, with the agreement of
+/// their tokens.
+pub fn of(clusters: &Clusters, batches: &[Columns<'_>]) -> Vec<LinkRow> {
     let mut links = vec![];
-    for cluster in members(&outcome.clusters).chunk_by(|x, y| x.0 == y.0) {
+    for cluster in members(clusters).chunk_by(|x, y| x.0 == y.0) {
         for (at, (_, owner_a, a)) in cluster.iter().enumerate() {
             for (_, owner_b, b) in cluster.iter().skip(at + 1) {
-                let this = (*owner_a, *a, *owner_b, *b);
-                let link = direct
-                    .binary_search_by_key(&this, |link| place(link))
-                    .ok()
-                    .and_then(|found| direct.get(found));
-                let agreement = match (link, batches.get(*owner_a), batches.get(*owner_b)) {
-                    (Some(link), ..) => link.score,
-                    (None, Some(x), Some(y)) => Comparison::new(x, y).score(*a, *b),
-                    (None, ..) => 0.0,
+                let (Some(x), Some(y)) = (batches.get(*owner_a), batches.get(*owner_b)) else {
+                    continue;
                 };
                 links.push(LinkRow {
                     owner_a: *owner_a,
                     a: *a,
                     owner_b: *owner_b,
                     b: *b,
-                    agreement,
-                    rule: link.and_then(|link| link.link_rule),
+                    agreement: Comparison::new(x, y).score(*a, *b),
+                    rule: shared_rule(x, *a, y, *b),
                 });
             }
         }
     }
     links
+}
+
+/// The most precise link-key rule that two records share.
+fn shared_rule(x: &Columns<'_>, a: u32, y: &Columns<'_>, b: u32) -> Option<u8> {
+    let columns = x.header.link_columns.iter().enumerate();
+    let shared = columns.filter(|(at, column)| {
+        let key = x.link_key(a as usize, *at);
+        column.role == LinkRole::Link && key.is_some() && key == y.link_key(b as usize, *at)
+    });
+    shared.map(|(_, column)| column.rule).min()
 }
 
 /// Cluster, data set and row of every record, in this order.

@@ -30,12 +30,14 @@ Writes, all or none:
   DIR/clusters.csv  cluster,dataset,record: every record, linked or not
   DIR/index.html    the report; its figures are in report.json
 
-links.csv has every pair of records in one cluster; link_key is empty where the agreement of the \
-tokens made the link.
+links.csv has every pair of records in one cluster; link_key is empty where they share none and \
+the agreement of the tokens made the link.
 
 A data set is named after its file. A record is named by its id where A.ids.csv lies beside \
 A.tokens, else by its row in the token file, from 1. The threshold and the quality are estimated \
-from the tokens alone, taking each person to have at most one record in each data set.
+from the tokens alone. Each person is taken to have at most one record in each data set unless the \
+schema says records_per_owner = \"any\" under [decide]: then records are linked within data sets, \
+too, and one token file alone is searched for duplicates.
 
 With --memory and --work-dir the tokens are copied once to DIR, and pairs are searched there. The \
 result is the same. Deciding takes about 60 bytes of memory for every candidate pair on top. DIR \
@@ -45,7 +47,7 @@ Example:
   linkage match health.tokens credit.tokens --schema persons.toml --out result")]
 pub struct Match {
     /// Token files, made by `linkage encode` under one key and one schema
-    #[arg(value_name = "TOKENS", num_args = 2.., required = true)]
+    #[arg(value_name = "TOKENS", num_args = 1.., required = true)]
     tokens: Vec<PathBuf>,
     /// Folder to write to, made if need be
     #[arg(long, value_name = "DIR")]
@@ -83,12 +85,15 @@ impl Match {
 
         let settings = schema.as_ref().map(|schema| schema.candidates.clone());
         let settings = settings.unwrap_or_default();
+        let decide = schema.as_ref().map(|schema| schema.decide);
+        let decide = decide.unwrap_or_default();
+        inputs::check_count(&self.tokens, decide).or_input()?;
         let started = Instant::now();
         let (Some(memory_bytes), Some(work)) = (self.memory, &self.work_dir) else {
             let read = inputs::read(&self.tokens, |path, _| inputs::tokens(path));
             let (inputs, batches) = read.or_input()?;
             let link = |columns: &[Columns<'_>], progress: &Progress| {
-                run::link(columns, &settings, progress).or_input()
+                run::link(columns, &settings, decide, progress).or_input()
             };
             let matching = self.matching(schema.as_ref(), &inputs, &batches, started)?;
             return matching.conclude(&link, outputs, form);
@@ -102,7 +107,7 @@ impl Match {
         };
         let finder = Finder::new(&stores, &settings, limits, work);
         let link = |columns: &[Columns<'_>], progress: &Progress| {
-            run::link_with(columns, &settings, &finder, progress).map_err(beyond::blame)
+            run::link_with(columns, &settings, &finder, decide, progress).map_err(beyond::blame)
         };
         let matching = self.matching(schema.as_ref(), &inputs, &stores, started)?;
         let code = matching.conclude(&link, outputs, form)?;
@@ -167,7 +172,7 @@ impl Matching<'_> {
         let detail = screen::counted(compared, "comparison");
         let stages = vec![read, stage("Compare and decide", started, detail)];
 
-        let links = links::of(&outcome, &columns);
+        let links = links::of(&outcome.clusters, &columns);
         let rule = |rule: u8| rule_name(schema, rule);
         let write = |index, write: &dyn Fn(&mut csv::Writer<_>) -> csv::Result<()>| {
             let mut csv = csv::Writer::from_writer(outputs.create(index)?);

@@ -6,7 +6,7 @@ use jiff::{Timestamp, Unit};
 use linkage_core::decide::CurvePoint;
 use linkage_core::encode::Columns;
 use linkage_core::run::{Outcome, PairReport};
-use linkage_core::schema::Schema;
+use linkage_core::schema::{RecordsPerOwner, Schema};
 use linkage_node::report::data::{ClusterSize, PairQuality, Report, Round, Stage};
 use linkage_node::report::from_run;
 use serde_json::{Value, json};
@@ -104,14 +104,30 @@ pub fn text(
         String::new(),
         screen::table(&heading, 1, pairs),
         String::new(),
-        "Precision, recall and F1 are estimates without truth. They take each person to have at most".into(),
-        "one record in each data set; duplicates within a data set stay unlinked.".into(),
+        assumption(schema).into(),
         format!("Clusters by number of records: {}", sizes.join(", ")),
     ];
     lines.extend(conflicts(inputs, outcome));
     lines.extend(left_out(outcome, schema));
     lines.push(format!("Report: {}", page.display()));
     lines.join("\n")
+}
+
+/// What the estimates take for granted.
+fn assumption(schema: Option<&Schema>) -> &'static str {
+    let decide = schema.map(|schema| schema.decide).unwrap_or_default();
+    match decide.records_per_owner {
+        RecordsPerOwner::One => {
+            "\
+Precision, recall and F1 are estimates without truth. They take each person to have at most
+one record in each data set; duplicates within a data set stay unlinked."
+        }
+        RecordsPerOwner::Any => {
+            "\
+Precision, recall and F1 are estimates without truth, for pairs of records before they are
+grouped into clusters."
+        }
+    }
 }
 
 /// Pairs that one identity number, say, brings together and everything else contradicts.
