@@ -35,8 +35,8 @@ const PARTNERED_FIRST: f64 = 0.5;
 /// finite where every record has one.
 const ALONE_MIN: f64 = 0.01;
 
-/// Odds below which a pair neither counts nor competes: most candidates, by far. What they would add
-/// up to is left out of the number of links; a million of them are ten links at most.
+/// Odds below which a pair neither counts nor competes: most candidates, by far. What they would
+/// add up to is left out of the number of links; a million of them are ten links at most.
 const ODDS_MIN: f64 = 1e-5;
 
 /// Pairs that one task looks at for contenders.

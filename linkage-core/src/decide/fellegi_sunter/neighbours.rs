@@ -80,8 +80,9 @@ fn better(x: Near, y: Near) -> bool {
 
 /// Adds to `pairs`, which are in order of (a, b), each record's `keep` nearest records of the other
 /// owner by Dice's coefficient of the whole tokens, but for those in `barred`, in order too. Does
-/// nothing where there are more than 2 x 10^9 pairs of records to look through. Returns the number of
-/// pairs added.
+/// nothing where there are more than 2 x 10^9 pairs of records to look through.
+///
+/// Returns the number of pairs added.
 pub fn add_neighbours(
     (a, b): (&Columns<'_>, &Columns<'_>),
     pairs: &mut Vec<ScoredPair>,
