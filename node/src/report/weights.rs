@@ -348,7 +348,7 @@ mod tests {
         let picture = waterfall("f", &weights, &weights.examples[0]).unwrap();
         assert_eq!(
             picture.finding,
-            "A sure link: +2.8 bits in all, a link with probability 0.874"
+            "A sure link: +2.8 bits in all, a link with probability 0.8744"
         );
         assert_eq!(picture.data.rows.len(), 3);
         assert_eq!(picture.data.rows[2], ["<b>born: exact", "+6.5", "+2.8"]);
