@@ -71,6 +71,17 @@ impl Proxy {
         }
     }
 
+    /// Waits until what was held back has passed.
+    pub async fn drained(&self) {
+        loop {
+            let passed = self.to_node().len();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if self.to_node().len() == passed {
+                return;
+            }
+        }
+    }
+
     /// Every byte that went to the node, of all connections together.
     pub fn to_node(&self) -> Vec<u8> {
         copy(&self.shared.to_node)

@@ -167,8 +167,9 @@ async fn owner_killed_within_an_upload() -> Result<()> {
     let cut = (&mut held.uploading).await?;
     assert!(cut.is_err(), "{cut:?}");
     held.world.cluster.restart(NodeRole::Owner, &owner)?;
-    // What was under way reaches the matcher late, beside what is sent anew.
+    // What was under way reaches the matcher late; it is not what is sent anew.
     held.proxy.stop_at(None);
+    held.proxy.drained().await;
     held.finish().await
 }
 

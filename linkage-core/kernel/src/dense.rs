@@ -2,9 +2,9 @@
 //! records.
 //!
 //! The records of a block are interleaved in tiles, so that a register holds the same word of
-//! several records and a query's word is broadcast over it: no sum across a register is ever needed,
-//! and a few queries against a tile keep all their counters in registers. Each counter is compared
-//! with a floor of its query; what reaches it is handed out with its intersection.
+//! several records and a query's word is broadcast over it: no sum across a register is ever
+//! needed, and a few queries against a tile keep all their counters in registers. Each counter is
+//! compared with a floor of its query; what reaches it is handed out with its intersection.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

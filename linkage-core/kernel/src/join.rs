@@ -88,8 +88,8 @@ pub fn join(
     Ok(hits)
 }
 
-/// Like [`join`], but hands the hits to `sink`, some thousands at a time, from all threads and in no
-/// order: memory stays bounded however many there are. Every hit is handed out once. Returns how
+/// Like [`join`], but hands the hits to `sink`, some thousands at a time, from all threads and in
+/// no order: memory stays bounded however many there are. Every hit is handed out once. Returns how
 /// the pairs were compared.
 ///
 /// # Errors

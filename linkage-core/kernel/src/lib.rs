@@ -17,8 +17,8 @@
 //! There are two methods ([`Method`]). *Full width* ANDs and counts all words of every pair, in
 //! tiles that keep the counters in registers. *Slices* looks up a lower bound of the Hamming
 //! distance of 512 pairs at a time in tables of bit planes and compares at full width only what
-//! passes; it is several times faster wherever strangers disagree clearly, and useless elsewhere, so
-//! a sample of the data decides.
+//! passes; it is several times faster wherever strangers disagree clearly, and useless elsewhere,
+//! so a sample of the data decides.
 //!
 //! ```
 //! use linkage_kernel::{Measure, Rows, Rule, Settings, join};

@@ -1,8 +1,9 @@
 //! Which method to use: a sample of the data decides.
 //!
-//! The sample is some blocks of the one side as they are, at even distances in the order by popcount,
-//! and for each some queries out of its window. Every number of groups is tried on it by running
-//! the filter and counting what is left; costs of an instruction set turn the count into cycles.
+//! The sample is some blocks of the one side as they are, at even distances in the order by
+//! popcount, and for each some queries out of its window. Every number of groups is tried on it by
+//! running the filter and counting what is left; costs of an instruction set turn the count into
+//! cycles.
 
 use std::ops::Range;
 
@@ -31,7 +32,8 @@ pub struct Plan {
     pub pairs: u64,
     /// Share of them that the sample says the filter leaves; 1 at full width.
     pub left: f64,
-    /// Cycles expected for all, on one core of AMD Zen 4, where the costs of the steps were measured.
+    /// Cycles expected for all, on one core of AMD Zen 4, where the costs of the steps were
+    /// measured.
     pub cycles: f64,
 }
 
@@ -139,8 +141,8 @@ const QUERIES: usize = 192;
 /// errs.
 const GAIN: f64 = 0.85;
 
-/// Largest tables of a block in lines, 448 KB: they must stay in a second-level cache of 1 MB, beside
-/// the block's rows and the queries that pass through.
+/// Largest tables of a block in lines, 448 KB: they must stay in a second-level cache of 1 MB,
+/// beside the block's rows and the queries that pass through.
 const TABLE_LINES_MAX: usize = 7000;
 
 /// Numbers of groups that are tried first; then the neighbours of the best.

@@ -9,8 +9,8 @@
 use crate::isa::{Cpu, Lanes, Line, Work};
 use crate::sketch::{CHUNK, Layout, SIZE_MAX, column_lines, columns};
 
-/// Bits in which a group must differ to count. Counting groups that differ in two or more and taking
-/// twice their number bounds the distance from below; with one bit fewer groups would tell
+/// Bits in which a group must differ to count. Counting groups that differ in two or more and
+/// taking twice their number bounds the distance from below; with one bit fewer groups would tell
 /// strangers apart, with three too few would count.
 pub(crate) const DISTANCE: i32 = 2;
 

@@ -15,9 +15,9 @@ pub enum Measure {
 /// A measure with a threshold, for tokens of one length.
 ///
 /// A pair is accepted if its [`Rule::score`], computed in doubles, is at least the threshold. Both
-/// scores rise with |a and b| and depend besides on |a| + |b| only, and rounding keeps order, so for
-/// every sum |a| + |b| there is a least intersection that is accepted. The rule holds these in a
-/// table; what the doubles would say is thereby found exactly and without them. A token without a
+/// scores rise with |a and b| and depend besides on |a| + |b| only, and rounding keeps order, so
+/// for every sum |a| + |b| there is a least intersection that is accepted. The rule holds these in
+/// a table; what the doubles would say is thereby found exactly and without them. A token without a
 /// set bit agrees with nothing.
 #[derive(Debug, Clone)]
 pub struct Rule {

@@ -36,8 +36,8 @@ impl Scorer {
         })
     }
 
-    /// Writes to `out` the number of bits that the tokens of each pair, a row of `a` and one of `b`,
-    /// have in common. Pairs sorted by row of `a` are the fastest.
+    /// Writes to `out` the number of bits that the tokens of each pair, a row of `a` and one of
+    /// `b`, have in common. Pairs sorted by row of `a` are the fastest.
     ///
     /// # Errors
     ///

@@ -206,8 +206,8 @@ pub fn plan(a: &Columns<'_>, b: &Columns<'_>, settings: &CandidateSettings, cost
     plan::plan((a, b, Side::Across), settings, costs)
 }
 
-/// What [`across`] finds in `new`, from what it found in `old`: bit for bit the same, at the cost of
-/// the records that have changed. See [`FullSearch`] for when that cannot be.
+/// What [`across`] finds in `new`, from what it found in `old`: bit for bit the same, at the cost
+/// of the records that have changed. See [`FullSearch`] for when that cannot be.
 ///
 /// # Errors
 /// [`FullSearch`] where only [`across`] itself is sure to find the same.

@@ -345,8 +345,8 @@ impl PairGather {
     }
 }
 
-/// Copies the tokens of at most [`TILE_ROWS`] rows. Set bits are counted in the copy: their column would be one more
-/// place in memory to wait for.
+/// Copies the tokens of at most [`TILE_ROWS`] rows. Set bits are counted in the copy: their column
+/// would be one more place in memory to wait for.
 fn fetch(
     counter: Counter,
     columns: &Columns<'_>,

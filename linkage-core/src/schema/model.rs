@@ -114,9 +114,9 @@ pub struct CandidateSettings {
     /// raises it where the list would not fit the memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement_min: Option<f64>,
-    /// Under the `fields` profile: number of a record's nearest records of the other owner, by Dice's
-    /// coefficient of the whole tokens, that are compared beside those that share a key; 0 for
-    /// none, at most 50; 5 if absent.
+    /// Under the `fields` profile: number of a record's nearest records of the other owner, by
+    /// Dice's coefficient of the whole tokens, that are compared beside those that share a key; 0
+    /// for none, at most 50; 5 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<u8>,
 }

@@ -6,8 +6,8 @@
 //! | `report.json` | the [`Report`] itself |
 //!
 //! Data flows `data` -> `check` -> pictures (`histogram`, `curves`, `bars`, `heatmap`, `flow`,
-//! `weights`) -> `page` -> templates in `templates/report/`. Nothing here computes a result: the report shows
-//! what it is given, and shows an en dash where it is given nothing finite.
+//! `weights`) -> `page` -> templates in `templates/report/`. Nothing here computes a result: the
+//! report shows what it is given, and shows an en dash where it is given nothing finite.
 
 mod bars;
 mod check;

@@ -1,5 +1,5 @@
-//! Full width with VPOPCNTDQ: three instructions for 512 bits of pairs, which is what the processor's
-//! two vector ports can do in a cycle and a half.
+//! Full width with VPOPCNTDQ: three instructions for 512 bits of pairs, which is what the
+//! processor's two vector ports can do in a cycle and a half.
 
 #![allow(
     unsafe_code,

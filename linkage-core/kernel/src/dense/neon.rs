@@ -23,8 +23,8 @@ pub(super) fn score(eight: &Eight<'_>, tiles: &[Line], lines: usize, found: &mut
 
 /// Intersections of a query with the eight records of a tile.
 fn count(query: &[u64], tile: &[Line]) -> [u32; 8] {
-    // SAFETY: NEON is part of the architecture's base; a line holds four pairs of words, and so does
-    // the array that is stored to.
+    // SAFETY: NEON is part of the architecture's base; a line holds four pairs of words, and so
+    // does the array that is stored to.
     unsafe {
         let mut sums = [vdupq_n_u64(0); 4];
         for (words, lines) in query.chunks(BYTE_WORDS).zip(tile.chunks(BYTE_WORDS)) {

@@ -54,14 +54,16 @@ impl Lanes for Ymm {
     #[inline(always)]
     fn load(_proof: Avx2, line: &Line, at: usize) -> Self {
         assert!(at <= 8 - Self::WORDS && at.is_multiple_of(Self::WORDS));
-        // SAFETY: the proof shows that the processor has AVX2. The words lie within the line and are aligned, as asserted.
+        // SAFETY: the proof shows that the processor has AVX2. The words lie within the line and
+        // are aligned, as asserted.
         Self(unsafe { _mm256_load_si256(line.0.as_ptr().add(at).cast()) })
     }
 
     #[inline(always)]
     fn store(self, line: &mut Line, at: usize) {
         assert!(at <= 8 - Self::WORDS && at.is_multiple_of(Self::WORDS));
-        // SAFETY: the value shows that the processor has AVX2. The words lie within the line and are aligned, as asserted.
+        // SAFETY: the value shows that the processor has AVX2. The words lie within the line and
+        // are aligned, as asserted.
         unsafe { _mm256_store_si256(line.0.as_mut_ptr().add(at).cast(), self.0) };
     }
 

@@ -26,14 +26,16 @@ impl Lanes for Neon {
     #[inline(always)]
     fn load(_proof: (), line: &Line, at: usize) -> Self {
         assert!(at <= 8 - Self::WORDS && at.is_multiple_of(Self::WORDS));
-        // SAFETY: NEON is part of the architecture's base. The words lie within the line, as asserted.
+        // SAFETY: NEON is part of the architecture's base. The words lie within the line, as
+        // asserted.
         Self(unsafe { vld1q_u64(line.0.as_ptr().add(at)) })
     }
 
     #[inline(always)]
     fn store(self, line: &mut Line, at: usize) {
         assert!(at <= 8 - Self::WORDS && at.is_multiple_of(Self::WORDS));
-        // SAFETY: NEON is part of the architecture's base. The words lie within the line, as asserted.
+        // SAFETY: NEON is part of the architecture's base. The words lie within the line, as
+        // asserted.
         unsafe { vst1q_u64(line.0.as_mut_ptr().add(at), self.0) };
     }
 

@@ -26,14 +26,16 @@ impl Lanes for Xmm {
     #[inline(always)]
     fn load(_proof: (), line: &Line, at: usize) -> Self {
         assert!(at <= 8 - Self::WORDS && at.is_multiple_of(Self::WORDS));
-        // SAFETY: SSE2 is part of x86-64. The words lie within the line and are aligned, as asserted.
+        // SAFETY: SSE2 is part of x86-64. The words lie within the line and are aligned, as
+        // asserted.
         Self(unsafe { _mm_load_si128(line.0.as_ptr().add(at).cast()) })
     }
 
     #[inline(always)]
     fn store(self, line: &mut Line, at: usize) {
         assert!(at <= 8 - Self::WORDS && at.is_multiple_of(Self::WORDS));
-        // SAFETY: SSE2 is part of x86-64. The words lie within the line and are aligned, as asserted.
+        // SAFETY: SSE2 is part of x86-64. The words lie within the line and are aligned, as
+        // asserted.
         unsafe { _mm_store_si128(line.0.as_mut_ptr().add(at).cast(), self.0) };
     }
 

@@ -8,8 +8,8 @@ use super::level::Comparison;
 use super::weight::Count;
 use crate::candidates::ScoredPair;
 
-/// Most random pairs drawn; no more than there are. A level that one stranger in 10^5 shows then comes ten times, and rarer ones
-/// are nearly all among the candidates, which are counted in full.
+/// Most random pairs drawn; no more than there are. A level that one stranger in 10^5 shows then
+/// comes ten times, and rarer ones are nearly all among the candidates, which are counted in full.
 const PAIRS: u64 = 1_000_000;
 
 /// Pairs that one task draws, from a stream of its own.

@@ -7,8 +7,8 @@ use crate::keys::KeyId;
 use crate::schema::{Agreement, LinkColumn, LinkRole, Profile, Schema, Segment, Suite};
 
 const MAGIC: &[u8; 8] = b"LKBATCH\n";
-/// Version of a header whose segments have no frequency classes and swap with none: all there was at
-/// first, and what such a batch still has.
+/// Version of a header whose segments have no frequency classes and swap with none: all there was
+/// at first, and what such a batch still has.
 const VERSION_PLAIN: u16 = 1;
 
 /// Version of a header that says so of its segments.
