@@ -12,7 +12,7 @@
 //! A filter's level weighs log2(m / u) bits: m is its share among records of one person, u among
 //! strangers. A value that either record lacks weighs nothing. The bits of all filters and the
 //! prior odds add up to a pair's log odds; where a record has one partner at most, pairs of one
-//! record compete for it ([`compete`]). A pair's score is then its posterior probability.
+//! record compete for it (`compete`). A pair's score is then its posterior probability.
 //!
 //! All results are the same whatever the number of threads.
 
