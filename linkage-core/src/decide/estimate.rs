@@ -4,17 +4,17 @@
 //! * false links: the greedy assignment of u' x v' strangers grows as dm/dr = (u' - m)(v' - m) with
 //!   the rate r = S/P, whose solution is in [`chance_links`]; u' and v' are the records without a
 //!   partner. Link keys, too, are shared by chance; strangers that share one tell how often.
-//! * true links: what is found beyond that. Their number M is counted at the t where it is clearest:
-//!   where it is largest after two standard deviations are taken off, among the t at which strangers
-//!   are still rare ([`RARE`]). M enters u' and v', so the two are iterated from M = 0 to their least
-//!   fixed point.
+//! * true links: what is found beyond that. Their number M is counted at the t where it is
+//!   clearest: where it is largest after two standard deviations are taken off, among the t at
+//!   which strangers are still rare ([`RARE`]). M enters u' and v', so the two are iterated from M
+//!   = 0 to their least fixed point.
 //! * true links that agree less than that t are too few among strangers to be counted. But those
 //!   that share a link key are known at every agreement. They agree more than true pairs without
 //!   one, since what makes the key is equal; so true pairs without a key are taken as a multiple of
 //!   those with one, which grows as agreement falls. See [`buried`].
 //! * duplicates: an owner's pairs of strangers contain its few duplicates. Above the median
-//!   agreement of true pairs, strangers are rare: what is there is taken for duplicates, and as many
-//!   in proportion are taken off at every agreement.
+//!   agreement of true pairs, strangers are rare: what is there is taken for duplicates, and as
+//!   many in proportion are taken off at every agreement.
 
 use super::scores::from_here_on;
 use crate::schema::Assignment;
