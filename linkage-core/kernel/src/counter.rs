@@ -24,9 +24,7 @@ impl Counter {
 
     /// A counter that uses the fastest instructions of this processor.
     pub fn best() -> Self {
-        Self {
-            cpu: Cpu::new(Isa::best()).unwrap_or(Cpu::Portable),
-        }
+        Self { cpu: Cpu::best() }
     }
 
     /// Number of bits set in both tokens.

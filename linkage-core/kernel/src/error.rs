@@ -41,9 +41,6 @@ pub enum Error {
         /// Bits of the rows.
         found: u32,
     },
-    /// A row number beyond the last row.
-    #[error("there is no row {0}")]
-    NoRow(u32),
     /// This processor lacks the instructions that were asked for.
     #[error("this processor cannot run {0:?} code")]
     Isa(Isa),

@@ -81,6 +81,11 @@ impl Cpu {
         found.ok_or(Error::Isa(isa))
     }
 
+    /// The fastest instructions of this processor.
+    pub(crate) fn best() -> Self {
+        Self::new(Isa::best()).unwrap_or(Self::Portable)
+    }
+
     /// Runs `work` with this instruction set.
     #[inline]
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
@@ -151,6 +156,4 @@ pub(crate) trait Lanes: Copy {
     fn majority(self, b: Self, c: Self) -> Self;
     /// Number of bits set in both `a` and `b`.
     fn common(proof: Self::Proof, a: &[u64], b: &[u64]) -> u32;
-    /// Asks for `token` to be brought near, where the processor can be asked.
-    fn prefetch(proof: Self::Proof, token: &[u64]);
 }

@@ -10,8 +10,7 @@
 //! | all pairs over a threshold | [`join`], [`join_with`] |
 //! | what would [`join`] do, and what would it cost | [`plan`] |
 //! | the best partners of every record | [`nearest`] |
-//! | these pairs | [`Scorer::intersections`] |
-//! | these records with those | [`Scorer::block`] |
+//! | small blocks, one after the other | [`Scorer::block`] |
 //! | common bits of tokens laid out by the caller | [`Counter`] |
 //!
 //! There are two methods ([`Method`]). *Full width* ANDs and counts all words of every pair, in
@@ -42,7 +41,6 @@ mod filter;
 mod isa;
 mod join;
 mod nearest;
-
 mod order;
 mod plan;
 mod planes;
@@ -56,7 +54,6 @@ pub use counter::Counter;
 pub use error::Error;
 pub use isa::Isa;
 pub use join::{Hit, Method, Pairs, Settings, join, join_with, plan};
-
 pub use nearest::nearest;
 pub use plan::Plan;
 pub use rows::{BITS_MAX, BITS_MIN, Rows};

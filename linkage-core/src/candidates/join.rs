@@ -46,6 +46,14 @@ impl Key for u64 {
     }
 }
 
+impl Key for u32 {
+    /// The key as it is: whoever makes one of 32 bits has mixed it.
+    #[inline]
+    fn mixed(self) -> u64 {
+        u64::from(self) << 32
+    }
+}
+
 impl Key for u128 {
     #[inline]
     fn mixed(self) -> u64 {

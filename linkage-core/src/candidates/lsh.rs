@@ -218,9 +218,9 @@ impl Mask {
     }
 
     /// A number that tokens equal at the positions share, and others share with a chance of about
-    /// 2^-64; none for a row without a token.
+    /// 2^-32, far below that of being equal at all positions; none for a row without a token.
     #[inline]
-    pub fn key(&self, columns: &Columns<'_>, row: usize) -> Option<u64> {
+    pub fn key(&self, columns: &Columns<'_>, row: usize) -> Option<u32> {
         if columns.ones(row) == 0 {
             return None;
         }
@@ -229,6 +229,8 @@ impl Mask {
             let product = u128::from((token[*word] & mask) ^ add) * u128::from(*by);
             product as u64 ^ (product >> 64) as u64
         };
-        Some(self.words.iter().map(fold).fold(0, u64::wrapping_add))
+        let sum = self.words.iter().map(fold).fold(0, u64::wrapping_add);
+        // The product's highest bits are those that all bits of the word have reached.
+        Some((sum >> 32) as u32)
     }
 }

@@ -24,14 +24,14 @@ pub struct Costs {
 }
 
 impl Default for Costs {
-    /// As `candidates_scale` takes on 10^6 to 10^7 records a side: one core at about 3.7 GHz
-    /// without vector instructions beyond SSE2, its memory shared with other work.
+    /// As `candidates_scale` takes on 10^6 to 10^7 records a side: one core at about 3.7 GHz with
+    /// AVX-512, its memory shared with other work.
     fn default() -> Self {
         Self {
-            pair_ns: 2.0,
-            word_ns: 1.0,
-            entry_ns: 50.0,
-            fetch_ns: 30.0,
+            pair_ns: 1.5,
+            word_ns: 0.12,
+            entry_ns: 60.0,
+            fetch_ns: 20.0,
         }
     }
 }

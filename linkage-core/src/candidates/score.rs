@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use linkage_kernel::Counter;
+use linkage_kernel::{Counter, Measure, Rule};
 
 use super::Side;
 use super::order::unpack;
@@ -35,8 +35,25 @@ pub(super) struct Scorer<'a> {
     segments: &'a [Segment],
     side: Side,
     counter: Counter,
+    /// What agrees enough, where whole tokens are compared and not all pairs are passed on.
+    rule: Option<Rule>,
     /// Lowest agreement passed on.
     pub floor: f64,
+}
+
+/// Scratch space of one thread.
+pub(super) struct Scratch {
+    blocks: linkage_kernel::Scorer,
+    hits: Vec<linkage_kernel::Hit>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            blocks: linkage_kernel::Scorer::best(),
+            hits: Vec::new(),
+        }
+    }
 }
 
 /// Tokens lying one after the other, with their numbers of set bits and their rows.
@@ -65,6 +82,12 @@ impl Ids<'_> {
 
 impl<'a> Scorer<'a> {
     pub fn new(a: &Columns<'a>, b: &Columns<'a>, side: Side, floor: f64) -> Self {
+        let measure = match a.header.agreement {
+            Agreement::Dice => Measure::Dice,
+            Agreement::Hamming => Measure::Hamming,
+        };
+        let whole = a.header.segments.is_empty() && floor > 0.0;
+        let rule = || Rule::new(measure, floor, a.header.token_bits).ok();
         Self {
             a: a.clone(),
             b: b.clone(),
@@ -74,6 +97,7 @@ impl<'a> Scorer<'a> {
             segments: &a.header.segments,
             side,
             counter: Counter::best(),
+            rule: whole.then(rule).flatten(),
             floor,
         }
     }
@@ -109,6 +133,7 @@ impl<'a> Scorer<'a> {
         rows_b: Range<usize>,
         sink: &mut impl FnMut(u32, u32, f64),
     ) {
+        let mut scratch = Scratch::default();
         for first_b in rows_b.clone().step_by(TILE_ROWS) {
             let tile_b = first_b..rows_b.end.min(first_b + TILE_ROWS);
             for first_a in rows_a.clone().step_by(TILE_ROWS) {
@@ -120,6 +145,7 @@ impl<'a> Scorer<'a> {
                 self.tile(
                     contiguous(&self.a, tile_a),
                     contiguous(&self.b, tile_b.clone()),
+                    &mut scratch,
                     sink,
                 );
             }
@@ -127,7 +153,13 @@ impl<'a> Scorer<'a> {
     }
 
     /// Compares at most [`TILE_ROWS`] rows of either side with each other.
-    fn tile(&self, a: Rows<'_>, b: Rows<'_>, sink: &mut impl FnMut(u32, u32, f64)) {
+    fn tile(
+        &self,
+        a: Rows<'_>,
+        b: Rows<'_>,
+        scratch: &mut Scratch,
+        sink: &mut impl FnMut(u32, u32, f64),
+    ) {
         if self.agreement == Agreement::Dice && !self.segments.is_empty() {
             return self.tile_by(a, b, sink, |token, tokens, out| {
                 for (out, other) in out.iter_mut().zip(tokens.chunks_exact(self.width)) {
@@ -135,7 +167,39 @@ impl<'a> Scorer<'a> {
                 }
             });
         }
-        self.whole_tile(a, b, sink);
+        let done = self
+            .rule
+            .as_ref()
+            .map(|rule| self.block(a, b, rule, scratch, sink));
+        if done.flatten().is_none() {
+            self.whole_tile(a, b, sink);
+        }
+    }
+
+    /// Whole tokens of which few pairs agree enough; `None` if the kernel does not know such tokens.
+    fn block(
+        &self,
+        a: Rows<'_>,
+        b: Rows<'_>,
+        rule: &Rule,
+        scratch: &mut Scratch,
+        sink: &mut impl FnMut(u32, u32, f64),
+    ) -> Option<()> {
+        let [rows_a, rows_b] =
+            [a, b].map(|rows| linkage_kernel::Rows::new(rows.tokens, rows.ones, self.bits).ok());
+        let Scratch { blocks, hits } = scratch;
+        hits.clear();
+        blocks.block(&rows_a?, &rows_b?, rule, hits).ok()?;
+        for hit in hits.iter() {
+            let (at_a, at_b) = (hit.a as usize, hit.b as usize);
+            let (ones_a, ones_b) = (a.ones[at_a].into(), b.ones[at_b].into());
+            let score = self.score(hit.intersection, ones_a, ones_b);
+            let (row_a, row_b) = (a.ids.at(at_a), b.ids.at(at_b));
+            if score >= self.floor && self.distinct(row_a, row_b) {
+                sink(row_a, row_b, score);
+            }
+        }
+        Some(())
     }
 
     /// Fields of their own filter: any score that a closure computes row against rows.
@@ -162,7 +226,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Whole tokens.
+    /// Whole tokens of which all pairs are passed on.
     fn whole_tile(&self, a: Rows<'_>, b: Rows<'_>, sink: &mut impl FnMut(u32, u32, f64)) {
         let mut both = [0_u32; TILE_ROWS];
         let both = &mut both[..b.ones.len()];
@@ -234,6 +298,7 @@ pub(super) struct Gather {
     tokens_b: Vec<u64>,
     ones_a: Vec<u16>,
     ones_b: Vec<u16>,
+    scratch: Scratch,
 }
 
 impl Gather {
@@ -290,6 +355,7 @@ impl Gather {
                     ones: &self.ones_b[b.clone()],
                     ids: Ids::List(&self.rows_b[b]),
                 },
+                &mut self.scratch,
                 sink,
             );
         }

@@ -105,9 +105,4 @@ impl Lanes for Ymm {
     fn common(_proof: Avx2, a: &[u64], b: &[u64]) -> u32 {
         portable::common(a, b)
     }
-
-    #[inline(always)]
-    fn prefetch(_proof: Avx2, token: &[u64]) {
-        portable::prefetch(token);
-    }
 }

@@ -13,7 +13,7 @@ use std::arch::x86_64::{
     _mm512_ternarylogic_epi64, _mm512_xor_si512,
 };
 
-use super::{Lanes, Line, Work, portable};
+use super::{Lanes, Line, Work};
 
 /// This processor has AVX-512 F, BW, VL and VPOPCNTDQ.
 #[derive(Debug, Clone, Copy)]
@@ -131,10 +131,5 @@ impl Lanes for Zmm {
             }
             _mm512_reduce_add_epi64(sum).cast_unsigned() as u32
         }
-    }
-
-    #[inline(always)]
-    fn prefetch(_proof: Avx512, token: &[u64]) {
-        portable::prefetch(token);
     }
 }

@@ -60,11 +60,6 @@ impl Lanes for u64 {
     fn common((): (), a: &[u64], b: &[u64]) -> u32 {
         common(a, b)
     }
-
-    #[inline(always)]
-    fn prefetch((): (), token: &[u64]) {
-        prefetch(token);
-    }
 }
 
 /// Number of bits set in both, by whatever instructions the caller is compiled for.
@@ -72,24 +67,6 @@ impl Lanes for u64 {
 pub(super) fn common(a: &[u64], b: &[u64]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum()
 }
-
-/// Asks for the lines of `token`: every processor of the architecture knows how, and none fails.
-#[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, reason = "the instruction takes an address")]
-#[inline(always)]
-pub(super) fn prefetch(token: &[u64]) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-
-    for line in token.chunks(8) {
-        // SAFETY: a prefetch reads nothing and cannot fault; SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-}
-
-/// No instruction for it outside x86-64 is stable in Rust.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-pub(super) fn prefetch(_token: &[u64]) {}
 
 #[cfg(test)]
 mod tests {

@@ -77,9 +77,4 @@ impl Lanes for Xmm {
     fn common(_proof: (), a: &[u64], b: &[u64]) -> u32 {
         portable::common(a, b)
     }
-
-    #[inline(always)]
-    fn prefetch(_proof: (), token: &[u64]) {
-        portable::prefetch(token);
-    }
 }
