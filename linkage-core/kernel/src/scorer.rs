@@ -50,7 +50,7 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] if the rows are of another length than the rule; `out` is not touched then.
+    /// [`Error::Length`] if the rows are of another length than the rule; `out` is as it was.
     pub fn block(
         &mut self,
         a: &Rows<'_>,

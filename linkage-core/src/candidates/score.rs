@@ -176,7 +176,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Whole tokens of which few pairs agree enough; `None` if the kernel does not know such tokens.
+    /// Whole tokens of which few pairs agree enough; `None` if the kernel knows no such tokens.
     fn block(
         &self,
         a: Rows<'_>,
