@@ -1,10 +1,12 @@
 //! Files that are there whole or not at all, whenever the machine stops.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::error::Error;
 
 /// Opens an empty file that only its owner may read.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
@@ -15,6 +17,22 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
         .truncate(true)
         .mode(0o600)
         .open(path)
+}
+
+/// File by which one process holds a folder.
+pub(crate) const LOCK: &str = "lock";
+
+/// Holds the folder against other processes for as long as the file is open.
+pub(crate) fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(LOCK);
+    let file = create(&path).map_err(Error::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy {
+            folder: folder.into(),
+        }),
+        Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
+    }
 }
 
 /// A file under a temporary name, removed unless it is put in place.

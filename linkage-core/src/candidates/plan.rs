@@ -21,6 +21,8 @@ pub struct Costs {
     pub entry_ns: f64,
     /// Fetching a token from anywhere in memory.
     pub fetch_ns: f64,
+    /// For each 64 bits of two tokens, where every record meets every other.
+    pub all_word_ns: f64,
 }
 
 impl Default for Costs {
@@ -32,6 +34,7 @@ impl Default for Costs {
             word_ns: 0.12,
             entry_ns: 60.0,
             fetch_ns: 20.0,
+            all_word_ns: 0.06,
         }
     }
 }
@@ -62,11 +65,18 @@ impl Costs {
             word_ns: usual.word_ns / faster,
             entry_ns: usual.entry_ns,
             fetch_ns: usual.fetch_ns,
+            all_word_ns: usual.all_word_ns / faster,
         }
     }
 
     fn compare_ns(&self, words: usize) -> f64 {
         self.pair_ns + self.word_ns * words as f64
+    }
+
+    /// Seconds of comparing every record with every other, at the full width of the tokens; less
+    /// where few pairs agree enough.
+    fn all_pairs_seconds(&self, pairs: f64, words: usize) -> f64 {
+        pairs * self.all_word_ns * words as f64 * 1e-9
     }
 
     /// Seconds of `passes` joins of `entries` records that compare `pairs` pairs of `words` words.
@@ -167,7 +177,7 @@ impl Choice {
         };
         let costs = Costs::default();
         let tables = Tables::choose(sides, &draws, settings, &costs);
-        let all = costs.pass_seconds(0.0, 0.0, all_pairs(a, b) as f64, a.width());
+        let all = costs.all_pairs_seconds(all_pairs(a, b) as f64, a.width());
         let cheaper = all <= tables_seconds(a, b, &tables, &costs);
         if !keys && cheaper && settings.all_pairs_max > 0 {
             return Self {
@@ -251,7 +261,7 @@ fn by_all_pairs(a: &Columns<'_>, b: &Columns<'_>, choice: &Choice, costs: &Costs
         refused: (choice.method != Method::AllPairs)
             .then_some("more pairs than all_pairs_max allows"),
         pairs,
-        cpu_seconds: costs.pass_seconds(0.0, 0.0, pairs, a.width()),
+        cpu_seconds: costs.all_pairs_seconds(pairs, a.width()),
         // About eight listed pairs a record.
         bytes: 8.0 * larger * size_of::<ScoredPair>() as f64,
         recall: Some(1.0),

@@ -25,6 +25,8 @@ mod scale;
 mod svg;
 mod weights;
 
+pub use number::bytes;
+
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

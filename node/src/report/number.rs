@@ -40,7 +40,7 @@ pub(super) fn short_count(value: f64) -> String {
 }
 
 /// Bytes with a binary unit: `812 B`, `1.2 KiB`, `34.6 MiB`.
-pub(super) fn bytes(value: u64) -> String {
+pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if value < 1024 {
         return format!("{value} B");

@@ -10,6 +10,7 @@ mod clkhash;
 mod dataset;
 mod encode;
 mod matching;
+mod standing;
 mod tools;
 
 use std::fs;

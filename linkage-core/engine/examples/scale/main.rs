@@ -22,10 +22,10 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use linkage_core::candidates::{Prefilter, ScoredPair, across_by_keys};
+use linkage_core::candidates::{Prefilter, RuleCount, ScoredPair, across_by_keys};
 use linkage_core::decide::one_to_one;
 use linkage_core::schema::CandidateSettings;
 use linkage_engine::search::{Limits, Search};
@@ -132,6 +132,7 @@ fn open(folder: &Path) -> Outcome<[TokenStore; 2]> {
 
 fn memory(folder: &Path, floor: f64) -> Outcome<Value> {
     let started = Instant::now();
+    let peak = watch_memory();
     let [a, b] = open(folder)?;
     let settings = CandidateSettings::default();
     let found = across_by_keys(&a.columns(), &b.columns(), &settings, Prefilter::Off);
@@ -140,16 +141,21 @@ fn memory(folder: &Path, floor: f64) -> Outcome<Value> {
     let kept: Vec<_> = found.pairs.into_iter().filter(kept).collect();
     kept.iter().for_each(|pair| digest.add(pair));
     let mut figures = json!({
-        "compared": found.compared,
+        "proposed": proposed(&found.block_rules),
         "block_rules": found.block_rules,
         "conflicts": found.identity_conflicts.len(),
     });
     conclude(&mut figures, started, kept, digest, (&a, &b))?;
+    if let Value::Object(figures) = &mut figures {
+        let most = peak.load(Ordering::Relaxed);
+        figures.insert("peak_bytes".into(), most.into());
+    }
     Ok(figures)
 }
 
 fn disk(folder: &Path, floor: f64, limits: Limits) -> Outcome<Value> {
     let started = Instant::now();
+    let peak = watch_memory();
     let [a, b] = open(folder)?;
     let run = folder.join("run");
     let settings = CandidateSettings::default();
@@ -168,6 +174,7 @@ fn disk(folder: &Path, floor: f64, limits: Limits) -> Outcome<Value> {
     let search = Search::new(&a, Some(&b), &settings, limits, &run).floor(floor);
     let found = search.run(&progress)?;
     let (searched, searched_cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()?);
+    let search_peak = peak.load(Ordering::Relaxed);
     let mut digest = Digest::default();
     let mut kept = Vec::new();
     for pair in found.pairs() {
@@ -176,17 +183,22 @@ fn disk(folder: &Path, floor: f64, limits: Limits) -> Outcome<Value> {
         kept.push(pair);
     }
     let mut figures = json!({
-        "compared": found.compared(),
+        "proposed": proposed(found.block_rules()),
         "block_rules": found.block_rules(),
         "conflicts": found.identity_conflicts()?.len(),
         "passes_wall_s_cpu_s": passed.into_inner().unwrap_or_else(PoisonError::into_inner),
         "search_wall_s": searched,
         "search_cpu_s": searched_cpu,
+        "search_peak_bytes": search_peak,
         "run_folder_bytes": most.into_inner(),
         "pieces": pieces.into_inner(),
     });
     found.remove()?;
     conclude(&mut figures, started, kept, digest, (&a, &b))?;
+    if let Value::Object(figures) = &mut figures {
+        let most = peak.load(Ordering::Relaxed);
+        figures.insert("peak_bytes".into(), most.into());
+    }
     Ok(figures)
 }
 
@@ -217,6 +229,11 @@ fn conclude(
     Ok(())
 }
 
+/// Pairs that the rules propose, a pair of several rules several times.
+fn proposed(rules: &[RuleCount]) -> u64 {
+    rules.iter().map(|count| count.pairs).sum()
+}
+
 /// CRC-32C of pairs to the bit, in their order.
 #[derive(Default)]
 struct Digest(u32);
@@ -230,6 +247,25 @@ impl Digest {
         bytes[16] = pair.link_rule.unwrap_or(u8::MAX);
         self.0 = crc32c::crc32c_append(self.0, &bytes);
     }
+}
+
+/// Highest memory of this process so far, looked at every few milliseconds: what is its own, not
+/// the pages of mapped files, which the system takes back when it needs them.
+fn watch_memory() -> Arc<AtomicU64> {
+    let peak = Arc::new(AtomicU64::new(0));
+    let watched = Arc::downgrade(&peak);
+    std::thread::spawn(move || {
+        while let Some(peak) = watched.upgrade() {
+            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let own = status
+                .lines()
+                .find_map(|line| line.strip_prefix("RssAnon:"));
+            let kib = own.and_then(|own| own.split_whitespace().next()?.parse::<u64>().ok());
+            peak.fetch_max(kib.unwrap_or(0) * 1024, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    peak
 }
 
 fn cpu_seconds() -> Outcome<f64> {

@@ -12,7 +12,7 @@
 //! A piece is on disk before the manifest names it, and the manifest is replaced as a whole: what
 //! it names is there. What it does not name is made again.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,6 @@ use crate::search::Direction;
 use crate::spill::plan::Stripes;
 
 const MANIFEST: &str = "manifest";
-const LOCK: &str = "lock";
 const PASS: &str = "pass-";
 const CELL: &str = "cell-";
 const SCRATCH: &str = "keys-";
@@ -126,7 +125,7 @@ impl RunFolder {
             .mode(0o700)
             .create(folder);
         made.map_err(Error::io(folder))?;
-        let lock = lock(folder)?;
+        let lock = durable::lock(folder)?;
         let found = read(&folder.join(MANIFEST))?;
         if let Some(what) = found.as_ref().and_then(|found| found.job.difference(&job)) {
             return Err(Error::Changed {
@@ -246,7 +245,7 @@ impl RunFolder {
 /// Removes what a finished search has left in its folder; nothing if there is no such folder.
 pub(crate) fn clear(folder: &Path) -> Result<(), Error> {
     if folder.join(MANIFEST).exists() {
-        let _lock = lock(folder)?;
+        let _lock = durable::lock(folder)?;
         remove(folder)?;
     }
     Ok(())
@@ -257,7 +256,7 @@ fn remove(folder: &Path) -> Result<(), Error> {
     // Without its manifest no other file counts.
     let manifest = folder.join(MANIFEST);
     fs::remove_file(&manifest).map_err(Error::io(&manifest))?;
-    remove_files(folder, |name| is_piece(name) || name == LOCK)?;
+    remove_files(folder, |name| is_piece(name) || name == durable::LOCK)?;
     match fs::remove_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
             Err(Error::io(folder)(error))
@@ -280,18 +279,6 @@ fn is_piece(name: &str) -> bool {
     [PASS, CELL, SCRATCH]
         .iter()
         .any(|prefix| name.starts_with(prefix))
-}
-
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(LOCK);
-    let file = durable::create(&path).map_err(Error::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy {
-            folder: folder.into(),
-        }),
-        Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
-    }
 }
 
 /// The manifest at `path`; `None` if there is none.

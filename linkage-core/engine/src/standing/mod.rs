@@ -20,7 +20,7 @@
 
 mod file;
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ use linkage_core::run;
 use linkage_core::schema::CandidateSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::durable::NewFile;
+use crate::durable::{self, NewFile};
 use crate::error::Error;
 use crate::store::{TokenStore, Verify, import_once};
 
@@ -82,15 +82,19 @@ pub struct Standing {
     before: Option<Manifest>,
     run: u64,
     owners: Vec<String>,
+    /// Held until this is dropped.
+    _lock: File,
 }
 
 impl Standing {
     /// Opens the folder, or makes it, for a run with these owners.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Damaged`] for a manifest that is none.
+    /// [`Error::Io`]; [`Error::Busy`] while another process has the folder open;
+    /// [`Error::Damaged`] for a manifest that is none.
     pub fn open(folder: &Path, owners: Vec<String>) -> Result<Self, Error> {
         make(folder)?;
+        let lock = durable::lock(folder)?;
         let path = folder.join(MANIFEST);
         let before = match fs::metadata(&path) {
             Ok(told) if told.len() <= MANIFEST_BYTES_MAX => {
@@ -111,6 +115,7 @@ impl Standing {
             before,
             run,
             owners,
+            _lock: lock,
         };
         make(&this.run_folder(run))?;
         Ok(this)

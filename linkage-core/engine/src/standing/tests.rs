@@ -139,7 +139,7 @@ fn a_run_on_changed_records_is_a_full_run_at_less_cost() {
     world.change("c", 13);
     assert_eq!(world.run(&settings, true).unwrap(), [How::Updated; 6]);
     let runs = std::fs::read_dir(world.standing()).unwrap().count();
-    assert_eq!(runs, 2, "the manifest and one run");
+    assert_eq!(runs, 3, "the manifest, the lock and one run");
     // Owners in another order; one that was not there.
     world.names = ["b", "d", "a"].map(str::to_owned).to_vec();
     std::fs::copy(world.tokens("c"), world.tokens("d")).unwrap();
@@ -165,6 +165,17 @@ fn what_cannot_be_updated_is_searched_in_full() {
         notes.contains(&How::Full(FullSearch::LargeBlock)),
         "{notes:?}"
     );
+}
+
+#[test]
+fn two_runs_at_once_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let owners = || vec!["a".to_owned()];
+    let first = Standing::open(folder.path(), owners()).unwrap();
+    let second = Standing::open(folder.path(), owners());
+    assert!(matches!(second, Err(Error::Busy { .. })));
+    drop(first);
+    assert!(Standing::open(folder.path(), owners()).is_ok());
 }
 
 #[test]

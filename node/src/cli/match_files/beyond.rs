@@ -36,9 +36,10 @@ pub fn make(folder: &Path) -> Result<(), Failure> {
 /// Says whose fault a failed search is.
 pub fn blame(error: Error) -> Failure {
     match error {
-        Error::Incomparable(_) | Error::Changed { .. } | Error::Busy { .. } => {
-            Failure::input(error)
-        }
+        Error::Incomparable(_)
+        | Error::Changed { .. }
+        | Error::Busy { .. }
+        | Error::Damaged { .. } => Failure::input(error),
         Error::Memory { .. } => Failure::input(error),
         error => error.into(),
     }

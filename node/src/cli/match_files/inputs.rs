@@ -174,10 +174,7 @@ pub fn read<R: Records>(
 ) -> Result<(Vec<Input>, Vec<R>), Error> {
     let (mut inputs, mut all): (Vec<Input>, Vec<R>) = (vec![], vec![]);
     for path in paths {
-        let name = path
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = name(path);
         if let Some(before) = inputs.iter().find(|input| input.name == name) {
             return Err(Error::SameName {
                 first: before.path.clone(),
@@ -206,6 +203,13 @@ pub fn read<R: Records>(
         all.push(records);
     }
     Ok((inputs, all))
+}
+
+/// Name of the data set of a token file.
+pub fn name(path: &Path) -> String {
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// Refuses one token file alone where a person has one record in it at most: there is nothing to

@@ -3,20 +3,25 @@
 mod beyond;
 mod inputs;
 mod links;
+mod plan;
+mod standing;
 mod summary;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use linkage_core::encode::Columns;
 use linkage_core::run::{self, Outcome};
-use linkage_core::schema::Schema;
+use linkage_core::schema::{CandidateSettings, DecideSettings, Schema};
 use linkage_engine::search::{Finder, Limits};
+use linkage_engine::standing::Standing;
 use linkage_node::report::data::Stage;
 use linkage_node::report::{self, DATA_FILE, PAGE_FILE};
+use serde_json::Value;
 
 use self::inputs::{Input, Records};
+use self::standing::Changes;
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::outputs::{self, Outputs};
 use super::screen::{self, Form};
@@ -43,15 +48,26 @@ With --memory and --work-dir the tokens are copied once to DIR, and pairs are se
 result is the same. Deciding takes about 60 bytes of memory for every candidate pair on top. DIR \
 holds tokens: remove it when the project ends.
 
+With --standing the tokens and candidate pairs are kept in DIR, and the next run with the same DIR \
+searches only for what has been added, changed or deleted since. The result is that of a full run, \
+to the last bit; where only a full search can promise that, one is made, and the summary says why. \
+DIR holds tokens: remove it when the project ends.
+
 Example:
-  linkage match health.tokens credit.tokens --schema persons.toml --out result")]
+  linkage match health.tokens credit.tokens --schema persons.toml --out result
+  linkage match plan health.tokens credit.tokens --schema persons.toml
+  linkage match health.tokens credit.tokens --schema persons.toml --out result --force \\
+      --standing standing")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Match {
+    #[command(subcommand)]
+    question: Option<Question>,
     /// Token files, made by `linkage encode` under one key and one schema
     #[arg(value_name = "TOKENS", num_args = 1.., required = true)]
     tokens: Vec<PathBuf>,
     /// Folder to write to, made if need be
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    out: Option<PathBuf>,
     /// The schema of the tokens, for its names and settings of candidates; default settings without
     #[arg(long, value_name = "SCHEMA")]
     schema: Option<PathBuf>,
@@ -64,6 +80,16 @@ pub struct Match {
     /// Folder for what is searched on disk; the same command goes on there after a stop
     #[arg(long, value_name = "DIR", requires = "memory")]
     work_dir: Option<PathBuf>,
+    /// Folder that keeps what the next run takes over: then only changes are searched
+    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
+    standing: Option<PathBuf>,
+}
+
+/// What is asked before matching.
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Show how candidate pairs would be found, and what that would cost
+    Plan(plan::Plan),
 }
 
 /// Places of the outputs in [`Outputs`].
@@ -74,6 +100,9 @@ const PAGE: usize = 2;
 impl Match {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
+        if let Some(Question::Plan(plan)) = self.question {
+            return plan.run(form);
+        }
         let schema = match &self.schema {
             Some(path) => Some(schema::read(path).or_input()?),
             None => None,
@@ -81,7 +110,8 @@ impl Match {
         let mut read_files: Vec<&Path> = self.tokens.iter().map(PathBuf::as_path).collect();
         read_files.extend(self.schema.as_deref());
         let names = ["links.csv", "clusters.csv", PAGE_FILE, DATA_FILE];
-        let outputs = Outputs::within(&self.out, &names, &read_files, self.force)?;
+        let out = self.out.as_deref().unwrap_or(Path::new("."));
+        let outputs = Outputs::within(out, &names, &read_files, self.force)?;
 
         let settings = schema.as_ref().map(|schema| schema.candidates.clone());
         let settings = settings.unwrap_or_default();
@@ -89,6 +119,10 @@ impl Match {
         let decide = decide.unwrap_or_default();
         inputs::check_count(&self.tokens, decide).or_input()?;
         let started = Instant::now();
+        if let Some(folder) = &self.standing {
+            let (schema, run) = (schema.as_ref(), (&settings, decide));
+            return self.run_standing(folder, schema, run, outputs, form);
+        }
         let (Some(memory_bytes), Some(work)) = (self.memory, &self.work_dir) else {
             let read = inputs::read(&self.tokens, |path, _| inputs::tokens(path));
             let (inputs, batches) = read.or_input()?;
@@ -96,7 +130,7 @@ impl Match {
                 run::link(columns, &settings, decide, progress).or_input()
             };
             let matching = self.matching(schema.as_ref(), &inputs, &batches, started)?;
-            return matching.conclude(&link, outputs, form);
+            return matching.conclude(&link, &|| None, outputs, form);
         };
         beyond::make(work)?;
         let read = inputs::read(&self.tokens, |path, name| inputs::store(path, name, work));
@@ -110,8 +144,39 @@ impl Match {
             run::link_with(columns, &settings, &finder, decide, progress).map_err(beyond::blame)
         };
         let matching = self.matching(schema.as_ref(), &inputs, &stores, started)?;
-        let code = matching.conclude(&link, outputs, form)?;
+        let code = matching.conclude(&link, &|| None, outputs, form)?;
         finder.remove()?;
+        Ok(code)
+    }
+
+    /// Links what has changed since the run that stands in `folder`, and lets this one stand.
+    fn run_standing(
+        &self,
+        folder: &Path,
+        schema: Option<&Schema>,
+        (settings, decide): (&CandidateSettings, DecideSettings),
+        outputs: Outputs,
+        form: Form,
+    ) -> Result<u8, Failure> {
+        let started = Instant::now();
+        let names = standing::names(&self.tokens);
+        let standing = Standing::open(folder, names.clone()).map_err(beyond::blame)?;
+        let read = inputs::read(&self.tokens, |path, name| {
+            let owner = names.iter().position(|known| known == name);
+            standing::store(&standing, path, owner.unwrap_or(names.len()))
+        });
+        let (inputs, stores) = read.or_input()?;
+        let finder = standing.finder(&stores, settings).map_err(beyond::blame)?;
+        let link = |columns: &[Columns<'_>], progress: &Progress| {
+            run::link_with(columns, settings, &finder, decide, progress).map_err(beyond::blame)
+        };
+        let matching = self.matching(schema, &inputs, &stores, started)?;
+        let changes = || Some(standing::changes(&finder, &inputs));
+        let code = matching.conclude(&link, &changes, outputs, form)?;
+        drop(finder);
+        // After the outputs: a stop in between leaves the run before standing, from which the next
+        // one comes to the same result.
+        standing.commit(settings)?;
         Ok(code)
     }
 
@@ -157,6 +222,7 @@ impl Matching<'_> {
     fn conclude(
         self,
         link_records: &LinkRecords<'_>,
+        changes: &dyn Fn() -> Option<Changes>,
         outputs: Outputs,
         form: Form,
     ) -> Result<u8, Failure> {
@@ -189,8 +255,15 @@ impl Matching<'_> {
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);
         outputs.commit()?;
-        form.show(&summary::data(inputs, &columns, &outcome, &counts), || {
-            summary::text(inputs, &columns, &outcome, &counts, schema, &page)
+        let changes = changes();
+        let mut data = summary::data(inputs, &columns, &outcome, &counts);
+        if let (Value::Object(data), Some(changes)) = (&mut data, &changes) {
+            data.insert("standing".into(), changes.data.clone());
+        }
+        form.show(&data, || {
+            let text = summary::text(inputs, &columns, &outcome, &counts, schema, &page);
+            let changes = changes.map(|changes| format!("{}\n\n", changes.text));
+            changes.unwrap_or_default() + &text
         })?;
         Ok(EXIT_OK)
     }

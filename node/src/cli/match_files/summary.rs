@@ -15,6 +15,7 @@ use super::super::screen;
 use super::inputs::Input;
 use super::links::Counts;
 use super::pair_name;
+use super::plan::block_key;
 
 /// The result for programs.
 pub fn data(
@@ -165,9 +166,7 @@ fn left_out(outcome: &Outcome, schema: Option<&Schema>) -> Vec<String> {
         }
     }
     let line = |(rule, blocks, pairs): (usize, u64, u64)| {
-        let name = schema
-            .and_then(|schema| schema.block_keys.get(rule))
-            .map_or_else(|| (rule + 1).to_string(), |key| key.name.clone());
+        let name = block_key(schema, rule);
         format!(
             "Warning: block key {name}: {} of {} left out as too large; see block_pairs_max",
             screen::counted(blocks, "block"),
