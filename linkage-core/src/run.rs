@@ -3,10 +3,9 @@
 mod finder;
 mod report;
 
-pub use finder::Finder;
+pub use finder::{Finder, InMemory};
 pub use report::{Histogram, PairReport, Weights};
 
-use self::finder::InMemory;
 use self::report::{Decided, is_link, report};
 use crate::candidates::{Candidates, Method, ScoredPair};
 use crate::decide::{

@@ -22,9 +22,12 @@ pub trait Finder {
     fn across(&self, owner_a: usize, owner_b: usize) -> Result<Candidates, Self::Error>;
 }
 
-/// Finds candidate pairs in memory.
-pub(super) struct InMemory<'a> {
+/// Finds candidate pairs in memory: what [`link`](super::link()) uses.
+#[derive(Debug)]
+pub struct InMemory<'a> {
+    /// The owners' records.
     pub batches: &'a [Columns<'a>],
+    /// What is compared.
     pub settings: &'a CandidateSettings,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::candidates::{Candidates, Method, RuleCount, ScoredPair};
+use crate::candidates::{Candidates, Method, RuleCount, ScoredPair, TokenBits};
 use crate::decide::Calibration;
 use crate::decide::fellegi_sunter::{self, Unfit};
 
@@ -22,6 +22,9 @@ pub struct PairReport {
     pub reduction_ratio: f64,
     /// Counts of the block-key rules.
     pub block_rules: Vec<RuleCount>,
+    /// What the tokens' bits proposed, if asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_bits: Option<TokenBits>,
     /// Pairs of records that share an identity number, say, and contradict each other in everything
     /// that should support it. Not linked; for review.
     pub identity_conflicts: u64,
@@ -107,6 +110,7 @@ pub(super) fn report(
         compared: found.compared,
         reduction_ratio: 1.0 - found.compared as f64 / all.max(1.0),
         block_rules: found.block_rules.clone(),
+        token_bits: found.token_bits.clone(),
         identity_conflicts: found.identity_conflicts.len() as u64,
         keyed: chosen.iter().filter(keyed).count() as u64,
         links: chosen.iter().filter(linked).count() as u64,

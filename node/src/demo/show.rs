@@ -16,7 +16,7 @@ use crate::auditlog::verify::verify_dir;
 use crate::report::data::Round as RoundView;
 use crate::report::data::{
     AuditResult, Cell, ClusterSize, DatasetLine, Dimension, Flow, FlowStep, Level, ProcessUse,
-    Report, Sight, Stage, TableView, WhatPartySaw,
+    Report, Sight, Stage, TableView, WhatPartySaw, unless_few,
 };
 use crate::report::from_run;
 
@@ -119,7 +119,10 @@ pub(super) fn round(
     let clusters = (1..)
         .zip(sizes)
         .filter(|(_, count)| *count > 0)
-        .map(|(size, count)| ClusterSize { size, count })
+        .map(|(size, count)| ClusterSize {
+            size,
+            count: unless_few(count),
+        })
         .collect();
     let mut stages: Vec<Stage> = linked
         .seconds
@@ -127,12 +130,16 @@ pub(super) fn round(
         .map(|(name, seconds)| Stage {
             name: (*name).to_owned(),
             seconds: *seconds,
+            cpu_seconds: None,
+            memory_peak_bytes: None,
             detail: String::new(),
         })
         .collect();
     stages.extend(tables.iter().enumerate().map(|(at, table)| Stage {
         name: format!("oblivious table {}", at + 1),
         seconds: table.seconds,
+        cpu_seconds: None,
+        memory_peak_bytes: None,
         detail: format!("{} bytes between the two owners", table.bytes),
     }));
     let tables = tables

@@ -1,6 +1,6 @@
 //! Horizontal bars: stages by wall time, clusters by size.
 
-use super::data::{ClusterSize, Stage};
+use super::data::{COUNT_MIN, ClusterSize, Stage};
 use super::number;
 use super::picture::{DataTable, Picture};
 use super::svg::{Anchor, Drawing, at, fit};
@@ -43,13 +43,27 @@ pub(super) fn stages(id: &str, stages: &[Stage]) -> Option<Picture> {
         longest.label,
         number::seconds(total)
     );
-    let mut data = DataTable::new(&["Stage", "Wall time", "Detail"]);
+    let measured = stages.iter().any(|stage| stage.cpu_seconds.is_some());
+    let mut data = if measured {
+        DataTable::new(&[
+            "Stage",
+            "Wall time",
+            "CPU time",
+            "Peak memory until its end",
+            "Detail",
+        ])
+    } else {
+        DataTable::new(&["Stage", "Wall time", "Detail"])
+    };
     data.rows.extend(stages.iter().map(|stage| {
-        vec![
-            stage.name.clone(),
-            number::seconds(stage.seconds),
-            stage.detail.clone(),
-        ]
+        let mut row = vec![stage.name.clone(), number::seconds(stage.seconds)];
+        if measured {
+            let absent = || number::ABSENT.to_owned();
+            row.push(stage.cpu_seconds.map_or_else(absent, number::seconds));
+            row.push(stage.memory_peak_bytes.map_or_else(absent, number::bytes));
+        }
+        row.push(stage.detail.clone());
+        row
     }));
     let drawing = draw(&bars, longest.value);
     Some(Picture {
@@ -75,17 +89,21 @@ pub(super) fn clusters(id: &str, clusters: &[ClusterSize]) -> Option<Picture> {
         .iter()
         .map(|cluster| Bar {
             label: records(cluster.size),
-            value: cluster.count as f64,
-            shown: number::count(cluster.count),
+            value: cluster.count.unwrap_or(0) as f64,
+            shown: cluster
+                .count
+                .map_or_else(|| format!("< {COUNT_MIN}"), number::count),
         })
         .collect();
     let most = longest(&bars)?;
     let largest = clusters.iter().map(|cluster| cluster.size).max()?;
-    let total: u64 = clusters
-        .iter()
-        .fold(0, |sum, cluster| sum.saturating_add(cluster.count));
+    let total: u64 = clusters.iter().fold(0, |sum, cluster| {
+        sum.saturating_add(cluster.count.unwrap_or(0))
+    });
+    let few = clusters.iter().any(|cluster| cluster.count.is_none());
     let finding = format!(
-        "{} clusters; the largest has {}",
+        "{}{} clusters; the largest has {}",
+        if few { "More than " } else { "" },
         number::count(total),
         records(largest),
     );
@@ -97,7 +115,11 @@ pub(super) fn clusters(id: &str, clusters: &[ClusterSize]) -> Option<Picture> {
     let drawing = draw(&bars, most.value);
     Some(Picture {
         kind: "clusters",
-        note: "Clusters of records that belong together, by number of records.".to_owned(),
+        note: format!(
+            "Clusters of records that belong together, by number of records. Counts from 1 to {} are \
+             withheld.",
+            COUNT_MIN - 1
+        ),
         legend: Vec::new(),
         padding: [4, 0, 4, 0],
         width_min: 0,
@@ -147,6 +169,8 @@ mod tests {
 
     fn stage(name: &str, seconds: f64) -> Stage {
         Stage {
+            cpu_seconds: None,
+            memory_peak_bytes: None,
             name: name.to_owned(),
             seconds,
             detail: String::new(),
@@ -174,8 +198,10 @@ mod tests {
 
     #[test]
     fn clusters_are_summed() {
-        let sizes =
-            [(1, 5000), (2, 1200), (3, 40)].map(|(size, count)| ClusterSize { size, count });
+        let sizes = [(1, 5000), (2, 1200), (3, 40)].map(|(size, count)| ClusterSize {
+            size,
+            count: Some(count),
+        });
         let drawn = clusters("figure-1", &sizes).unwrap();
         assert_eq!(drawn.finding, "6,240 clusters; the largest has 3 records");
     }

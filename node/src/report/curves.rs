@@ -250,6 +250,7 @@ mod tests {
             measured: None,
             curve,
             estimated_curve,
+            candidates: None,
             weights: None,
         }
     }

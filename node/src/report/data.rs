@@ -3,7 +3,7 @@
 //! The same structs are written to `report.json`, so the names below are the names of that file.
 //! A figure that is not finite is written as `null` there and as an en dash in the page.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Everything one report shows.
 #[derive(Debug, Clone, Serialize)]
@@ -41,7 +41,7 @@ pub struct Round {
     pub clusters: Vec<ClusterSize>,
     /// Quality over all pairs of owners, where the truth is known.
     pub overall: Option<Quality>,
-    /// Wall time by stage, in the order the stages ran.
+    /// What each stage took, in the order the stages ran.
     pub stages: Vec<Stage>,
     /// Tables that were released to the analyst.
     pub tables: Vec<TableView>,
@@ -86,7 +86,7 @@ pub enum FlowStep {
 }
 
 /// How well one pair of owners was linked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct PairQuality {
     /// The two owners.
     pub owners: (String, String),
@@ -102,9 +102,45 @@ pub struct PairQuality {
     pub curve: Vec<CurvePoint>,
     /// Estimated quality at other thresholds, ascending.
     pub estimated_curve: Vec<CurvePoint>,
+    /// How the candidate pairs were found.
+    pub candidates: Option<CandidateUse>,
     /// What each filter's agreement weighs, under the `fields` profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<Weights>,
+}
+
+/// How the candidate pairs of two owners were found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CandidateUse {
+    /// All pairs, keys, token bits, or keys and token bits.
+    pub method: String,
+    /// Pairs compared.
+    pub compared: u64,
+    /// Share of all pairs that was not compared.
+    pub reduction_ratio: f64,
+    /// Share of the true pairs that were candidates; none without the truth.
+    pub pair_completeness: Option<f64>,
+    /// Assigned pairs that share a link key.
+    pub keyed: u64,
+    /// Pairs with one number and everything else contradicting; not linked.
+    pub identity_conflicts: u64,
+    /// Of the block keys, in the schema's order.
+    pub block_keys: Vec<BlockKeyUse>,
+    /// Tables of token bits, if any: bits of a table, tables, pairs proposed.
+    pub token_bits: Option<(u32, u32, u64)>,
+}
+
+/// What one block key proposed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BlockKeyUse {
+    /// Its name.
+    pub name: String,
+    /// Pairs proposed.
+    pub pairs: u64,
+    /// Blocks cut because they held more pairs than the schema allows.
+    pub blocks_cut: u64,
+    /// Pairs of those blocks that nothing else brought together: not compared.
+    pub pairs_left_out: u64,
 }
 
 /// What the agreement of each filter of a token says about a pair.
@@ -157,12 +193,14 @@ pub struct PatternWeights {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Histogram {
     /// Bin borders, strictly ascending, one more than there are counts.
+    #[serde(serialize_with = "short_all")]
     pub edges: Vec<f64>,
     /// Candidate pairs per bin; `None` where the count is withheld because it is below `k`.
     pub counts: Vec<Option<u64>>,
     /// Counts from 1 to `k - 1` are withheld; `None` when every count is shown.
     pub k: Option<u64>,
     /// Pairs of different people or enterprises that each bin is expected to hold.
+    #[serde(serialize_with = "short_if_any")]
     pub null_counts: Option<Vec<f64>>,
 }
 
@@ -170,12 +208,16 @@ pub struct Histogram {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct CurvePoint {
     /// The threshold.
+    #[serde(serialize_with = "short")]
     pub threshold: f64,
     /// Share of the found links that are correct, 0 to 1.
+    #[serde(serialize_with = "short")]
     pub precision: f64,
     /// Share of the true links that are found, 0 to 1.
+    #[serde(serialize_with = "short")]
     pub recall: f64,
     /// Harmonic mean of the two.
+    #[serde(serialize_with = "short")]
     pub f1: f64,
 }
 
@@ -198,22 +240,37 @@ pub struct Quality {
     pub correct_links: Option<u64>,
 }
 
+/// Counts from 1 to one less than this are withheld where they are of clusters or bars of a
+/// histogram: a report is made to be shown, and a cluster of unusual size may be known to somebody.
+pub const COUNT_MIN: u64 = 5;
+
+/// The count, unless it is withheld as too small.
+pub fn unless_few(count: u64) -> Option<u64> {
+    (count == 0 || count >= COUNT_MIN).then_some(count)
+}
+
 /// How many clusters have one size.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ClusterSize {
     /// Records in the cluster.
     pub size: usize,
-    /// Clusters of this size.
-    pub count: u64,
+    /// Clusters of this size; `None` where the count is withheld because it is below
+    /// [`COUNT_MIN`].
+    pub count: Option<u64>,
 }
 
-/// Wall time of one stage.
+/// What one stage took.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stage {
     /// Name of the stage.
     pub name: String,
     /// Wall time in seconds.
     pub seconds: f64,
+    /// CPU time of all threads in seconds, where it was measured.
+    pub cpu_seconds: Option<f64>,
+    /// Highest memory of the process from its start to the end of the stage, in bytes, where it was
+    /// measured.
+    pub memory_peak_bytes: Option<u64>,
     /// What was done in it, for example a count and a rate.
     pub detail: String,
 }
@@ -345,4 +402,28 @@ pub struct ProcessUse {
     pub cpu_seconds: f64,
     /// Where its log lies.
     pub log_path: String,
+}
+
+/// Six decimals: what repeats for every pair of owners would else make most of the file.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference to the field"
+)]
+fn short<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(rounded(*value))
+}
+
+fn short_all<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().copied().map(rounded))
+}
+
+fn short_if_any<S: Serializer>(values: &Option<Vec<f64>>, to: S) -> Result<S::Ok, S::Error> {
+    let values = values.as_ref();
+    values
+        .map(|values| values.iter().copied().map(rounded).collect::<Vec<f64>>())
+        .serialize(to)
 }

@@ -11,13 +11,11 @@ use linkage_core::normalise::FieldCounts;
 use linkage_core::record::Finding;
 
 use super::Error;
+use super::data::COUNT_MIN;
 use super::number;
 use super::picture::{DataTable, LegendEntry, Picture};
 use super::svg::{Anchor, Drawing, at, fit};
 use crate::dataset::check::{Check, Concern, FieldCheck, KeyCheck, Repeats, Script};
-
-/// Smallest count that is shown as it is.
-const COUNT_MIN: u64 = 5;
 
 /// Height of one bar with its label above, in pixels.
 const ROW: f64 = 42.0;

@@ -1,12 +1,13 @@
 //! A linkage run's findings as the report's plain data.
 
+use linkage_core::candidates::Method;
 use linkage_core::decide::fellegi_sunter::{PatternReport, Report};
 use linkage_core::schema::Schema;
 use linkage_core::{decide, quality, run};
 
 use super::data::{
-    CurvePoint, FilterWeights, Histogram, LevelWeights, PairQuality, PatternWeights, Quality,
-    Weights,
+    BlockKeyUse, COUNT_MIN, CandidateUse, CurvePoint, FilterWeights, Histogram, LevelWeights,
+    PairQuality, PatternWeights, Quality, Weights, unless_few,
 };
 
 /// What a run found out about two owners, without truth: `measured` and `curve` are left empty.
@@ -20,15 +21,62 @@ pub fn pair(owners: (String, String), pair: &run::PairReport) -> PairQuality {
             precision: estimate.precision,
             recall: estimate.recall,
             f1: estimate.f1,
+            f1_interval: pair.calibration.interval.map(|interval| {
+                let f1 = |precision: f64, recall: f64| {
+                    2.0 * precision * recall / (precision + recall).max(f64::MIN_POSITIVE)
+                };
+                let ([p_low, p_high], [r_low, r_high]) = (interval.precision, interval.recall);
+                // F1 rises with both.
+                let (low, high) = (f1(p_low, r_low), f1(p_high, r_high));
+                (low, high)
+            }),
             ..Quality::default()
         }),
         measured: None,
         curve: vec![],
         estimated_curve: curve(&pair.calibration.curve),
+        candidates: Some(candidates(pair)),
         weights: match &pair.weights {
             Some(run::Weights::Estimated(report)) => Some(weights(report)),
             Some(run::Weights::Unfit(_)) | None => None,
         },
+    }
+}
+
+/// Block keys are named by their number until [`name_block_keys`] names them.
+fn candidates(pair: &run::PairReport) -> CandidateUse {
+    let block_keys = (1..).zip(&pair.block_rules);
+    let block_keys = block_keys.map(|(number, count)| BlockKeyUse {
+        name: format!("block key {number}"),
+        pairs: count.pairs,
+        blocks_cut: count.blocks_split,
+        pairs_left_out: count.pairs_left_out,
+    });
+    let bits = pair.token_bits.as_ref();
+    CandidateUse {
+        method: match pair.method {
+            Method::AllPairs => "all pairs",
+            Method::Keys => "keys",
+            Method::TokenBits => "token bits",
+            Method::KeysAndTokenBits => "keys and token bits",
+        }
+        .to_owned(),
+        compared: pair.compared,
+        reduction_ratio: pair.reduction_ratio,
+        pair_completeness: None,
+        keyed: pair.keyed,
+        identity_conflicts: pair.identity_conflicts,
+        block_keys: block_keys.collect(),
+        token_bits: bits.map(|bits| (bits.bits, bits.tables, bits.count.pairs)),
+    }
+}
+
+/// Gives the block keys the names that the schema has for them.
+pub fn name_block_keys(pair: &mut PairQuality, schema: &Schema) {
+    let keys = pair.candidates.iter_mut();
+    let keys = keys.flat_map(|candidates| &mut candidates.block_keys);
+    for (key, declared) in keys.zip(&schema.block_keys) {
+        key.name.clone_from(&declared.name);
     }
 }
 
@@ -113,8 +161,8 @@ fn histogram(histogram: &run::Histogram) -> Histogram {
     let edge = |bar: usize| histogram.from + width * bar as f64;
     Histogram {
         edges: (0..=bars).map(edge).collect(),
-        counts: histogram.counts.iter().map(|count| Some(*count)).collect(),
-        k: None,
+        counts: histogram.counts.iter().copied().map(unless_few).collect(),
+        k: Some(COUNT_MIN),
         null_counts: Some(histogram.expected_false.clone()),
     }
 }

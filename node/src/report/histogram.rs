@@ -173,6 +173,13 @@ fn finding(bins: &[Bin], pair: &PairQuality) -> String {
     let links: u64 = linked.clone().filter_map(|bin| bin.count).sum();
     let chance = linked.filter_map(|bin| bin.expected);
     // Counts are exact only if the threshold lies between two bins and no bin is withheld.
+    let keyed = pair.candidates.as_ref().map_or(0, |found| found.keyed);
+    if links == 0 && keyed > 0 {
+        return format!(
+            "{} links share a link key, which needs no threshold; no other pair scores at or above it",
+            number::count(keyed)
+        );
+    }
     let between = bins
         .iter()
         .any(|bin| (bin.from - pair.threshold).abs() < 1e-9);
@@ -263,6 +270,7 @@ mod tests {
             measured: None,
             curve: Vec::new(),
             estimated_curve: Vec::new(),
+            candidates: None,
             weights: None,
         }
     }

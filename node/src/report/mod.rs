@@ -10,6 +10,7 @@
 //! report shows what it is given, and shows an en dash where it is given nothing finite.
 
 mod bars;
+mod candidates;
 mod check;
 mod curves;
 pub mod data;
@@ -84,7 +85,7 @@ pub enum Error {
 pub fn write(folder: &Path, report: &Report) -> Result<PathBuf, Error> {
     check::check(report)?;
     let page = page::render(report).map_err(Error::Render)?;
-    let mut data = serde_json::to_vec_pretty(report).map_err(Error::Json)?;
+    let mut data = serde_json::to_vec(report).map_err(Error::Json)?;
     data.push(b'\n');
     fs::create_dir_all(folder).map_err(|source| Error::Io {
         path: folder.to_owned(),

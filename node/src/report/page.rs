@@ -5,7 +5,10 @@ use askama::Template;
 use super::data::{AuditResult, Level, PairQuality, Quality, Report, Round, Sight, TableView};
 use super::number;
 use super::picture::{DataTable, Picture};
-use super::{bars, curves, flow, heatmap, histogram, weights};
+use super::{bars, candidates, curves, flow, heatmap, histogram, weights};
+
+/// Most pairs of owners whose pictures are shown: a page of hundreds is not read, and slow.
+const PICTURED_MAX: usize = 12;
 
 /// Renders the page.
 pub(super) fn render(report: &Report) -> Result<String, askama::Error> {
@@ -139,6 +142,12 @@ struct RoundView<'a> {
     round: &'a Round,
     datasets: DataTable,
     quality: DataTable,
+    /// How candidates were found: by pair of owners, by block key, and what was left out.
+    candidates: DataTable,
+    block_keys: DataTable,
+    left_out: String,
+    /// Pairs of owners beyond those whose pictures are shown.
+    more_pairs: usize,
     flow: Option<Picture>,
     pairs: Vec<PairView>,
     clusters: Option<Picture>,
@@ -161,7 +170,8 @@ struct ReleasedView<'a> {
 
 impl<'a> RoundView<'a> {
     fn new(round: &'a Round, figures: &mut FigureIds) -> Self {
-        let pairs = round.pairs.iter().map(|pair| {
+        let (shown, more_pairs) = pictured(round);
+        let pairs = shown.into_iter().map(|pair| {
             let mut pictures = vec![
                 histogram::picture(&figures.next(), pair),
                 curves::picture(&figures.next(), pair),
@@ -189,6 +199,10 @@ impl<'a> RoundView<'a> {
             round,
             datasets: datasets(round),
             quality: quality(round),
+            candidates: candidates::by_pair(round),
+            block_keys: candidates::by_block_key(round),
+            left_out: candidates::warning(round),
+            more_pairs,
             flow: flow::picture(&figures.next(), round),
             pairs,
             clusters: bars::clusters(&figures.next(), &round.clusters),
@@ -196,6 +210,21 @@ impl<'a> RoundView<'a> {
             tables,
         }
     }
+}
+
+/// The pairs of owners whose pictures are shown, in their order: where there are too many, those of
+/// the lowest F1; and how many others there are.
+fn pictured(round: &Round) -> (Vec<&PairQuality>, usize) {
+    let mut worst: Vec<(usize, &PairQuality)> = round.pairs.iter().enumerate().collect();
+    let f1 = |pair: &PairQuality| {
+        let quality = pair.measured.as_ref().or(pair.estimated.as_ref());
+        quality.map_or(f64::INFINITY, |quality| quality.f1)
+    };
+    worst.sort_by(|(_, x), (_, y)| f1(x).total_cmp(&f1(y)));
+    let more = worst.len().saturating_sub(PICTURED_MAX);
+    worst.truncate(PICTURED_MAX);
+    worst.sort_by_key(|(place, _)| *place);
+    (worst.into_iter().map(|(_, pair)| pair).collect(), more)
 }
 
 fn protection(table: &TableView) -> Vec<(&'static str, String)> {

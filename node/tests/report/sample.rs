@@ -4,8 +4,9 @@
 //! like those of a real run. They measure nothing.
 
 use linkage_node::report::data::{
-    AuditResult, Cell, ClusterSize, CurvePoint, DatasetLine, Dimension, Flow, FlowStep, Histogram,
-    Level, PairQuality, ProcessUse, Quality, Report, Round, Sight, Stage, TableView, WhatPartySaw,
+    AuditResult, BlockKeyUse, CandidateUse, Cell, ClusterSize, CurvePoint, DatasetLine, Dimension,
+    Flow, FlowStep, Histogram, Level, PairQuality, ProcessUse, Quality, Report, Round, Sight,
+    Stage, TableView, WhatPartySaw,
 };
 
 const HEALTH: &str = "Health 卫健委";
@@ -46,7 +47,7 @@ impl Texts<'_> {
             flows: self.flows(),
             pairs,
             clusters: [(1, 11_204), (2, 7_870), (3, 4_120)]
-                .map(|(size, count)| ClusterSize { size, count })
+                .map(|(size, count)| ClusterSize { size, count: Some(count) })
                 .into(),
             overall: Some(Quality {
                 precision: 0.99312,
@@ -68,6 +69,8 @@ impl Texts<'_> {
             .map(|(name, seconds, detail)| Stage {
                 name: self.of(name),
                 seconds,
+                cpu_seconds: Some(seconds * 1.7),
+                memory_peak_bytes: Some(34_000_000),
                 detail: self.of(detail),
             })
             .into(),
@@ -121,6 +124,27 @@ impl Texts<'_> {
             .collect()
     }
 
+    fn candidates(&self, pairs: f64) -> CandidateUse {
+        let keys = [("phone 手机", 0.4, 0), ("name and birth year", 1.2, 3)];
+        CandidateUse {
+            method: self.of("keys"),
+            compared: pairs as u64,
+            reduction_ratio: 0.99341,
+            pair_completeness: Some(0.9987),
+            keyed: 4021,
+            identity_conflicts: 12,
+            block_keys: keys
+                .map(|(name, share, cut)| BlockKeyUse {
+                    name: self.of(name),
+                    pairs: (pairs * share) as u64,
+                    blocks_cut: cut,
+                    pairs_left_out: cut * 100_417,
+                })
+                .into(),
+            token_bits: None,
+        }
+    }
+
     fn pair(&self, owners: (&str, &str), strangers: f64, links: f64) -> PairQuality {
         let bell =
             |score: f64, middle: f64, width: f64| (-((score - middle) / width).powi(2) / 2.0).exp();
@@ -162,6 +186,7 @@ impl Texts<'_> {
             measured: Some(quality(0.0)),
             curve: curve(0.0),
             estimated_curve: curve(0.004),
+            candidates: Some(self.candidates(strangers + links)),
             weights: None,
         }
     }

@@ -4,15 +4,15 @@ mod beyond;
 mod inputs;
 mod links;
 mod plan;
+mod stages;
 mod standing;
 mod summary;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use linkage_core::encode::Columns;
-use linkage_core::run::{self, Outcome};
+use linkage_core::run::{self, InMemory, Outcome};
 use linkage_core::schema::{CandidateSettings, DecideSettings, Schema};
 use linkage_engine::search::{Finder, Limits};
 use linkage_engine::standing::Standing;
@@ -21,6 +21,7 @@ use linkage_node::report::{self, DATA_FILE, PAGE_FILE};
 use serde_json::Value;
 
 use self::inputs::{Input, Records};
+use self::stages::{Finding, Start};
 use self::standing::Changes;
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::outputs::{self, Outputs};
@@ -118,19 +119,25 @@ impl Match {
         let decide = schema.as_ref().map(|schema| schema.decide);
         let decide = decide.unwrap_or_default();
         inputs::check_count(&self.tokens, decide).or_input()?;
-        let started = Instant::now();
+        let started = Start::now();
         if let Some(folder) = &self.standing {
             let (schema, run) = (schema.as_ref(), (&settings, decide));
             return self.run_standing(folder, schema, run, outputs, form);
         }
+        let finding = Finding::default();
         let (Some(memory_bytes), Some(work)) = (self.memory, &self.work_dir) else {
             let read = inputs::read(&self.tokens, |path, _| inputs::tokens(path));
             let (inputs, batches) = read.or_input()?;
             let link = |columns: &[Columns<'_>], progress: &Progress| {
-                run::link(columns, &settings, decide, progress).or_input()
+                let finder = InMemory {
+                    batches: columns,
+                    settings: &settings,
+                };
+                let finder = finding.by(&finder);
+                run::link_with(columns, &settings, &finder, decide, progress).or_input()
             };
             let matching = self.matching(schema.as_ref(), &inputs, &batches, started)?;
-            return matching.conclude(&link, &|| None, outputs, form);
+            return matching.conclude((&link, &finding), &|| None, outputs, form);
         };
         beyond::make(work)?;
         let read = inputs::read(&self.tokens, |path, name| inputs::store(path, name, work));
@@ -141,10 +148,11 @@ impl Match {
         };
         let finder = Finder::new(&stores, &settings, limits, work);
         let link = |columns: &[Columns<'_>], progress: &Progress| {
+            let finder = finding.by(&finder);
             run::link_with(columns, &settings, &finder, decide, progress).map_err(beyond::blame)
         };
         let matching = self.matching(schema.as_ref(), &inputs, &stores, started)?;
-        let code = matching.conclude(&link, &|| None, outputs, form)?;
+        let code = matching.conclude((&link, &finding), &|| None, outputs, form)?;
         finder.remove()?;
         Ok(code)
     }
@@ -158,7 +166,7 @@ impl Match {
         outputs: Outputs,
         form: Form,
     ) -> Result<u8, Failure> {
-        let started = Instant::now();
+        let started = Start::now();
         let names = standing::names(&self.tokens);
         let standing = Standing::open(folder, names.clone()).map_err(beyond::blame)?;
         let read = inputs::read(&self.tokens, |path, name| {
@@ -166,13 +174,15 @@ impl Match {
             standing::store(&standing, path, owner.unwrap_or(names.len()))
         });
         let (inputs, stores) = read.or_input()?;
+        let finding = Finding::default();
         let finder = standing.finder(&stores, settings).map_err(beyond::blame)?;
         let link = |columns: &[Columns<'_>], progress: &Progress| {
+            let finder = finding.by(&finder);
             run::link_with(columns, settings, &finder, decide, progress).map_err(beyond::blame)
         };
         let matching = self.matching(schema, &inputs, &stores, started)?;
         let changes = || Some(standing::changes(&finder, &inputs));
-        let code = matching.conclude(&link, &changes, outputs, form)?;
+        let code = matching.conclude((&link, &finding), &changes, outputs, form)?;
         drop(finder);
         // After the outputs: a stop in between leaves the run before standing, from which the next
         // one comes to the same result.
@@ -186,14 +196,14 @@ impl Match {
         schema: Option<&'a Schema>,
         inputs: &'a [Input],
         records: &'a [R],
-        started: Instant,
+        started: Start,
     ) -> Result<Matching<'a>, Failure> {
         let columns: Vec<_> = records.iter().map(Records::columns).collect();
         if let (Some(schema), Some(path)) = (schema, &self.schema) {
             inputs::check_schema(schema, path, inputs, &columns).or_input()?;
         }
         let rows = columns.iter().map(|columns| columns.len() as u64).sum();
-        let read = stage("Read tokens", started, screen::counted(rows, "record"));
+        let read = started.stage("Read tokens", screen::counted(rows, "record"));
         Ok(Matching {
             schema,
             inputs,
@@ -221,7 +231,7 @@ impl Matching<'_> {
     /// Links the records and writes the outputs.
     fn conclude(
         self,
-        link_records: &LinkRecords<'_>,
+        (link_records, finding): (&LinkRecords<'_>, &Finding),
         changes: &dyn Fn() -> Option<Changes>,
         outputs: Outputs,
         form: Form,
@@ -232,11 +242,16 @@ impl Matching<'_> {
             columns,
             read,
         } = self;
-        let started = Instant::now();
+        let started = Start::now();
         let outcome = link(&columns, link_records)?;
         let compared: u64 = outcome.pairs.iter().map(|pair| pair.compared).sum();
-        let detail = screen::counted(compared, "comparison");
-        let stages = vec![read, stage("Compare and decide", started, detail)];
+        let clusters = screen::counted(outcome.clusters.count().into(), "cluster");
+        let [find, decide] = finding.split(
+            started.stage("Decide and cluster", clusters),
+            screen::counted(compared, "comparison"),
+        );
+        let mut stages = vec![read, find, decide];
+        let writing = Start::now();
 
         let links = links::of(&outcome.clusters, &columns);
         let rule = |rule: u8| rule_name(schema, rule);
@@ -251,6 +266,10 @@ impl Matching<'_> {
             links::write_clusters(csv, &outcome.clusters, inputs)
         })?;
         let counts = links::count(&links);
+        stages.push(writing.stage(
+            "Write links and clusters",
+            screen::counted(links.len() as u64, "link"),
+        ));
         let shown = summary::report(schema, inputs, &columns, &outcome, &counts, stages);
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);
@@ -280,14 +299,6 @@ fn link(columns: &[Columns<'_>], link_records: &LinkRecords<'_>) -> Result<Outco
     });
     bar.finish_and_clear();
     outcome
-}
-
-fn stage(name: &str, started: Instant, detail: String) -> Stage {
-    Stage {
-        name: name.into(),
-        seconds: started.elapsed().as_secs_f64(),
-        detail,
-    }
 }
 
 /// Name of a link-key rule: the schema's, else its number in the schema's order, from 1.

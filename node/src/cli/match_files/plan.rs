@@ -8,12 +8,11 @@ use linkage_core::candidates::{self, Costs, Estimate, Method, Plan as CandidateP
 use linkage_core::encode::Columns;
 use linkage_core::schema::Schema;
 use linkage_node::report;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
 use serde_json::{Value, json};
 
 use super::super::failure::{Blame as _, EXIT_OK, Failure};
 use super::super::screen::{self, Form};
+use super::super::usage::cpu_seconds;
 use super::super::{progress, schema};
 use super::inputs;
 use super::pair_name;
@@ -90,12 +89,6 @@ fn seconds(work: &mut dyn FnMut()) -> f64 {
         (Some(before), Some(after)) => after - before,
         _ => started.elapsed().as_secs_f64(),
     }
-}
-
-fn cpu_seconds() -> Option<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    Some(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
 fn data((a, b): &(String, String), plan: &CandidatePlan) -> Value {

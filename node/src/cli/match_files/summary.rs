@@ -7,7 +7,9 @@ use linkage_core::decide::CurvePoint;
 use linkage_core::encode::Columns;
 use linkage_core::run::{Outcome, PairReport};
 use linkage_core::schema::{RecordsPerOwner, Schema};
-use linkage_node::report::data::{ClusterSize, PairQuality, Report, Round, Stage};
+use linkage_node::report::data::{
+    COUNT_MIN, ClusterSize, PairQuality, Report, Round, Stage, unless_few,
+};
 use linkage_node::report::from_run;
 use serde_json::{Value, json};
 
@@ -46,7 +48,7 @@ pub fn data(
         "datasets": datasets.collect::<Vec<_>>(),
         "pairs": pairs.collect::<Vec<_>>(),
         "clusters": outcome.clusters.count(),
-        "clusters_by_size": outcome.clusters.sizes(),
+        "clusters_by_size": outcome.clusters.sizes().into_iter().map(unless_few).collect::<Vec<_>>(),
     })
 }
 
@@ -98,7 +100,11 @@ pub fn text(
     ];
     let sizes: Vec<String> = (1..)
         .zip(outcome.clusters.sizes())
-        .map(|(size, count)| format!("{} of {size}", screen::count(count)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(size, count)| match unless_few(count) {
+            Some(count) => format!("{} of {size}", screen::count(count)),
+            None => format!("< {COUNT_MIN} of {size}"),
+        })
         .collect();
     let mut lines = vec![
         screen::table(&["data set", "records named by", "records"], 2, datasets),
@@ -156,21 +162,25 @@ fn left_out(outcome: &Outcome, schema: Option<&Schema>) -> Vec<String> {
         .iter()
         .flat_map(|pair| (0_usize..).zip(&pair.block_rules));
     let mut sums: Vec<(usize, u64, u64)> = vec![];
-    for (rule, count) in rules.filter(|(_, count)| count.blocks_left_out > 0) {
+    for (rule, count) in rules.filter(|(_, count)| count.blocks_split > 0) {
         match sums.iter_mut().find(|sum| sum.0 == rule) {
             Some(sum) => {
-                sum.1 += count.blocks_left_out;
+                sum.1 += count.blocks_split;
                 sum.2 += count.pairs_left_out;
             }
-            None => sums.push((rule, count.blocks_left_out, count.pairs_left_out)),
+            None => sums.push((rule, count.blocks_split, count.pairs_left_out)),
         }
     }
     let line = |(rule, blocks, pairs): (usize, u64, u64)| {
         let name = block_key(schema, rule);
+        let what = if pairs > 0 {
+            format!("{} left out", screen::counted(pairs, "pair"))
+        } else {
+            "no pair left out".to_owned()
+        };
         format!(
-            "Warning: block key {name}: {} of {} left out as too large; see block_pairs_max",
+            "Warning: block key {name}: {} cut as too large, {what}; see block_pairs_max",
             screen::counted(blocks, "block"),
-            screen::counted(pairs, "pair"),
         )
     };
     sums.into_iter().map(line).collect()
@@ -214,7 +224,11 @@ pub fn report(
                 .map(|pair| quality(pair, inputs, links(pair, counts), schema))
                 .collect(),
             clusters: sizes
-                .map(|(size, count)| ClusterSize { size, count })
+                .filter(|(_, count)| *count > 0)
+                .map(|(size, count)| ClusterSize {
+                    size,
+                    count: unless_few(count),
+                })
                 .collect(),
             stages,
             ..Round::default()
@@ -237,6 +251,7 @@ fn quality(
     }
     if let Some(schema) = schema {
         from_run::name_filters(&mut shown, schema);
+        from_run::name_block_keys(&mut shown, schema);
     }
     shown
 }
