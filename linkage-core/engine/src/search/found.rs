@@ -25,9 +25,13 @@ impl Found {
         }
     }
 
-    /// Number of pairs compared, each counted once.
+    /// Number of pairs compared, counted as [`Candidates::compared`] is.
     pub fn compared(&self) -> u64 {
-        self.run.cells().iter().map(|cell| cell.compared).sum()
+        if self.floor > 0.0 {
+            self.block_rules.iter().map(|count| count.pairs).sum()
+        } else {
+            self.run.cells().iter().map(|cell| cell.compared).sum()
+        }
     }
 
     /// Counts of the block-key rules, in schema order.
@@ -77,11 +81,7 @@ impl Found {
             pairs: self.pairs().collect::<Result<_, _>>()?,
             method: Method::Keys,
             floor: self.floor,
-            compared: if self.floor > 0.0 {
-                self.block_rules.iter().map(|count| count.pairs).sum()
-            } else {
-                self.compared()
-            },
+            compared: self.compared(),
             block_rules: self.block_rules.clone(),
             token_bits: None,
             identity_conflicts: self.identity_conflicts()?,

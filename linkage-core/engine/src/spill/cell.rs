@@ -68,7 +68,7 @@ fn unpack(pair: u64) -> (u32, u32, u8) {
 
 impl Cells<'_> {
     /// Writes the scored pairs and the conflicts of cell (`at_a`, `at_b`) to `out`; how many pairs
-    /// were compared.
+    /// were scored after doubles were taken out: with a floor of zero, all that were compared.
     pub fn run(
         &self,
         (at_a, a): (u32, &Stripe),
@@ -77,8 +77,10 @@ impl Cells<'_> {
     ) -> Result<u64, Error> {
         let same = self.direction == Direction::Within && at_a == at_b;
         let mut compared = 0;
+        let (columns_a, columns_b) = (a.columns(self.header), b.columns(self.header));
+        let comparison = Comparison::new(&columns_a, &columns_b);
         for (rows, room) in self.ranges(at_a, at_b) {
-            let mut found = self.expand((at_a, at_b), rows, room, same)?;
+            let mut found = self.expand((at_a, at_b), rows, room, same, &comparison)?;
             found.pairs.par_sort_unstable();
             // Of several rules the most precise comes first; no rule comes last.
             found.pairs.dedup_by_key(|pair| *pair >> 8);
@@ -88,7 +90,7 @@ impl Cells<'_> {
                 found.pairs.retain(apart);
             }
             compared += found.pairs.len() as u64;
-            self.score(&found.pairs, a, b, out)?;
+            self.score(&found.pairs, (a, b), &comparison, out)?;
             let global = |pair: &u64| {
                 let (row_a, row_b, _) = unpack(*pair << 8);
                 [row_a + a.first, row_b + b.first].map(u32::to_le_bytes)
@@ -121,13 +123,16 @@ impl Cells<'_> {
         ranges
     }
 
-    /// The pairs of all blocks of a cell with these rows of stripe a, in no order.
+    /// The pairs of all blocks of a cell with these rows of stripe a, in no order. Where pairs must
+    /// reach a floor, those of a larger block are compared at once, while its tokens are in the
+    /// cache, and few of them are kept.
     fn expand(
         &self,
         (at_a, at_b): (u32, u32),
         rows: std::ops::Range<u32>,
         room: u64,
         same: bool,
+        comparison: &Comparison<'_>,
     ) -> Result<Found, Error> {
         let cell = self.plan.stripes.cell(at_a, at_b);
         let extents: Vec<(&Meaning, &Streams, &Extent)> = self
@@ -161,9 +166,14 @@ impl Cells<'_> {
                 while !rest.is_empty() {
                     let block = block::take(&mut rest);
                     let block = block.ok_or_else(|| Error::damaged(streams.path()))?;
+                    let (na, nb) = (block.rows_a.len(), block.rows_b.len());
+                    let at_once =
+                        *meaning == Meaning::Block && self.floor > 0.0 && na * nb > na + nb;
+                    let kept = |a, b| !at_once || comparison.score(a, b) >= self.floor;
                     for row_a in rows_within(&block, &rows) {
                         let partners = block.rows_b.iter().map(|row| u32::from_le_bytes(*row));
-                        let partners = partners.filter(|row_b| !same || row_a < *row_b);
+                        let partners = partners
+                            .filter(|row_b| (!same || row_a < *row_b) && kept(row_a, *row_b));
                         pairs.extend(partners.map(|row_b| pack(row_a, row_b, rule)));
                         if pairs.len() >= HAND_OVER {
                             hand_over(pairs);
@@ -212,12 +222,10 @@ impl Cells<'_> {
     fn score(
         &self,
         pairs: &[u64],
-        a: &Stripe,
-        b: &Stripe,
+        (a, b): (&Stripe, &Stripe),
+        comparison: &Comparison<'_>,
         out: &StreamsWriter,
     ) -> Result<(), Error> {
-        let (columns_a, columns_b) = (a.columns(self.header), b.columns(self.header));
-        let comparison = Comparison::new(&columns_a, &columns_b);
         let encode = |pairs: &[u64]| {
             let mut bytes = Vec::with_capacity(pairs.len() * hit::HIT_BYTES);
             for pair in pairs {
