@@ -1,14 +1,15 @@
 //! What finding candidates costs on two registers of millions of records, as JSON lines.
 //!
 //! ```text
-//! candidates_scale keyed|keyless|diffused|listed|prefilter|plan ROWS [THREADS]
+//! candidates_scale exact|keyed|keyless|diffused|listed|prefilter|plan ROWS [THREADS]
 //! ```
 //!
-//! `keyed` takes six rules of block keys over 512-bit tokens, `keyless` the tokens' own bits,
-//! `diffused` the six rules over 2048-bit tokens; `listed` is `keyed` without a lowest agreement.
-//! `prefilter` joins a register with a tenth, a hundredth and a thousandth of it, with the Bloom
-//! filter and without. `plan` prints what the ways of finding candidates would cost. Seconds are of
-//! processor time, user and system, of the whole process during the search.
+//! `exact` compares every record with every other; `keyed` takes six rules of block keys over
+//! 512-bit tokens, `keyless` the tokens' own bits, `diffused` the six rules over 2048-bit tokens;
+//! `listed` is `keyed` without a lowest agreement. `prefilter` joins a register with a tenth, a
+//! hundredth and a thousandth of it, with the Bloom filter and without. `plan` prints what the ways
+//! of finding candidates would cost. Seconds are of processor time, user and system, of the whole
+//! process during the search.
 
 #![allow(
     clippy::indexing_slicing,
@@ -67,7 +68,7 @@ fn search(mode: &str, rows: u64) {
     forget_peak();
     let before = peak_mb();
     let settings = CandidateSettings {
-        all_pairs_max: 0,
+        all_pairs_max: if mode == "exact" { u64::MAX } else { 0 },
         lsh: Some(if mode == "keyless" {
             Lsh::Auto
         } else {
