@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use clap::Args;
-use linkage_core::quality::{Quality, Truth};
+use linkage_core::quality::Quality;
 use serde::Serialize;
 
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::screen::{self, Form};
 use super::table_file::{self, TableFile};
+use super::truth::Known;
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
@@ -58,18 +59,6 @@ enum Error {
         dataset: String,
         truth: PathBuf,
     },
-    #[error(
-        "{}, row {row}: this record of data set \"{dataset}\" is listed before, in row {before}",
-        truth.display()
-    )]
-    Twice {
-        truth: PathBuf,
-        row: u64,
-        dataset: String,
-        before: u64,
-    },
-    #[error("{} names no record", .0.display())]
-    Empty(PathBuf),
 }
 
 fn are(count: usize) -> String {
@@ -77,16 +66,6 @@ fn are(count: usize) -> String {
         1 => "1 record is".to_owned(),
         count => format!("{} records are", screen::count(count as u64)),
     }
-}
-
-/// The data sets and records that the truth names, numbered.
-#[derive(Default)]
-struct Known {
-    names: Vec<String>,
-    datasets: HashMap<String, usize>,
-    /// Index and row in the file of each record.
-    records: Vec<HashMap<String, (u32, u64)>>,
-    entities: Vec<Vec<Option<u64>>>,
 }
 
 /// A link: data set and record, twice, the lower first.
@@ -108,35 +87,11 @@ struct PairEvaluation {
 impl Evaluate {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
-        let known = self.read_truth().or_input()?;
+        let known = Known::read(&self.truth).or_input()?;
         let links = self.read_links(&known).or_input()?;
         let evaluation = evaluate(known, &links);
         form.show(&evaluation, || text(&evaluation))?;
         Ok(EXIT_OK)
-    }
-
-    fn read_truth(&self) -> Result<Known, Error> {
-        let mut table = TableFile::open(&self.truth, ["dataset", "record_id", "entity_id"])?;
-        let mut known = Known::default();
-        let mut numbers: HashMap<String, u64> = HashMap::new();
-        while let Some((row, [dataset, record, entity])) = table.next_row()? {
-            let at = known.dataset(dataset);
-            let next = numbers.len() as u64;
-            let entity =
-                (!entity.is_empty()).then(|| *numbers.entry(entity.to_owned()).or_insert(next));
-            if let Err(before) = known.add(at, record, row, entity) {
-                return Err(Error::Twice {
-                    truth: self.truth.clone(),
-                    row,
-                    dataset: dataset.to_owned(),
-                    before,
-                });
-            }
-        }
-        if known.names.is_empty() {
-            return Err(Error::Empty(self.truth.clone()));
-        }
-        Ok(known)
     }
 
     fn read_links(&self, known: &Known) -> Result<BTreeSet<Pair>, Error> {
@@ -191,51 +146,20 @@ impl Evaluate {
     }
 }
 
-impl Known {
-    fn dataset(&mut self, name: &str) -> usize {
-        if let Some(at) = self.datasets.get(name) {
-            return *at;
-        }
-        let at = self.names.len();
-        self.names.push(name.to_owned());
-        self.datasets.insert(name.to_owned(), at);
-        self.records.push(HashMap::new());
-        self.entities.push(vec![]);
-        at
-    }
-
-    /// Adds a record, or says in which row it was before.
-    fn add(&mut self, at: usize, record: &str, row: u64, entity: Option<u64>) -> Result<(), u64> {
-        let (Some(records), Some(entities)) = (self.records.get_mut(at), self.entities.get_mut(at))
-        else {
-            return Ok(());
-        };
-        let index = u32::try_from(entities.len()).unwrap_or(u32::MAX);
-        if let Some((_, before)) = records.insert(record.to_owned(), (index, row)) {
-            return Err(before);
-        }
-        entities.push(entity);
-        Ok(())
-    }
-
-    fn record(&self, owner: usize, record: &str) -> Option<u32> {
-        Some(self.records.get(owner)?.get(record)?.0)
-    }
-}
-
 fn evaluate(known: Known, links: &BTreeSet<Pair>) -> Evaluation {
     let linked: BTreeSet<usize> = links.iter().flat_map(|(x, y)| [x.0, y.0]).collect();
     // Without any link there is nothing to tell which data sets were matched: all of them.
     let matched = |at: &usize| linked.is_empty() || linked.contains(at);
     let (kept, left_out): (Vec<usize>, Vec<usize>) = (0..known.names.len()).partition(matched);
-    let truth = Truth::new(known.entities);
+    let names = known.names.clone();
+    let truth = known.into_truth();
     let mut counts: HashMap<(usize, usize), (u64, u64)> = HashMap::new();
     for ((owner_a, a), (owner_b, b)) in links {
         let (found, correct) = counts.entry((*owner_a, *owner_b)).or_default();
         *found += 1;
         *correct += u64::from(truth.together(*owner_a, *a, *owner_b, *b));
     }
-    let name = |at: usize| known.names.get(at).cloned().unwrap_or_default();
+    let name = |at: usize| names.get(at).cloned().unwrap_or_default();
     let mut pairs = vec![];
     // Links within data sets are judged where there are some, or can be no others.
     let duplicates = kept.len() == 1 || links.iter().any(|(x, y)| x.0 == y.0);

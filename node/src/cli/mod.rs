@@ -24,6 +24,7 @@ mod project;
 mod schema;
 pub mod screen;
 mod table_file;
+mod truth;
 mod usage;
 
 use clap::{Parser, Subcommand};

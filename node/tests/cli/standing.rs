@@ -121,6 +121,41 @@ fn a_standing_folder_that_cannot_be_used_is_refused() {
 }
 
 #[test]
+fn with_the_truth_the_report_counts() {
+    let bench = Bench::with_tokens();
+    let command = [&MATCH[..], &["--truth", "data/truth.csv"]].concat();
+    let found = json(&bench.ok(&[&command[..], &["--out", "one", "--json"]].concat()));
+    let pair = &found["pairs"][0];
+    let (right, all) = (
+        &pair["measured"]["correct"],
+        &pair["measured"]["true_pairs"],
+    );
+    let (right, all) = (right.as_u64().unwrap(), all.as_u64().unwrap());
+    let completeness = pair["pair_completeness"].as_f64().unwrap();
+    // What is linked was a candidate.
+    assert!(right > 100 && completeness <= 1.0 && completeness >= right as f64 / all as f64);
+    let text = bench.ok(&[&command[..], &["--out", "two"]].concat()).out;
+    assert!(text.contains("pair completeness") && text.contains("against the truth"));
+    assert!(bench.read("two/index.html").contains("Pair completeness"));
+    let evaluated = [
+        "evaluate",
+        "two/links.csv",
+        "--truth",
+        "data/truth.csv",
+        "--json",
+    ];
+    let evaluated = json(&bench.ok(&evaluated));
+    assert_eq!(evaluated["pairs"][0]["quality"], pair["measured"]);
+
+    bench.write("truth.csv", "dataset,record_id,entity_id\nhealth,1,x\n");
+    let other = [&MATCH[..], &["--out", "three", "--truth", "truth.csv"]].concat();
+    bench.refused(
+        &other,
+        &["truth.csv has no data set \"credit\"; it has: health"],
+    );
+}
+
+#[test]
 fn a_plan_says_what_would_be_done() {
     let bench = Bench::with_tokens();
     let plan = [

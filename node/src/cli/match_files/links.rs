@@ -22,6 +22,13 @@ pub struct LinkRow {
     rule: Option<u8>,
 }
 
+impl LinkRow {
+    /// The two data sets, and the row in each.
+    pub fn ends(&self) -> ((usize, usize), (u32, u32)) {
+        ((self.owner_a, self.owner_b), (self.a, self.b))
+    }
+}
+
 /// Number of links by pair of data sets.
 pub type Counts = BTreeMap<(usize, usize), u64>;
 

@@ -2,6 +2,7 @@
 
 mod beyond;
 mod inputs;
+mod judge;
 mod links;
 mod plan;
 mod stages;
@@ -21,6 +22,7 @@ use linkage_node::report::{self, DATA_FILE, PAGE_FILE};
 use serde_json::Value;
 
 use self::inputs::{Input, Records};
+use self::judge::Judge;
 use self::stages::{Finding, Start};
 use self::standing::Changes;
 use super::failure::{Blame as _, EXIT_OK, Failure};
@@ -44,6 +46,10 @@ A.tokens, else by its row in the token file, from 1. The threshold and the quali
 from the tokens alone. Each person is taken to have at most one record in each data set unless the \
 schema says records_per_owner = \"any\" under [decide]: then records are linked within data sets, \
 too, and one token file alone is searched for duplicates.
+
+With --truth the report also has the measured quality and the pair completeness, the share of the \
+true pairs that were candidates. TRUTH.csv is that of `linkage evaluate`; records are known by the \
+ids in A.ids.csv.
 
 With --memory and --work-dir the tokens are copied once to DIR, and pairs are searched there. The \
 result is the same. Deciding takes about 60 bytes of memory for every candidate pair on top. DIR \
@@ -75,6 +81,9 @@ pub struct Match {
     /// Overwrite the files of an earlier run
     #[arg(long)]
     force: bool,
+    /// Count the true pairs that are found, too; linking does not look at them
+    #[arg(long, value_name = "TRUTH.csv")]
+    truth: Option<PathBuf>,
     /// Search candidate pairs on disk with at most this memory, such as 4GiB
     #[arg(long, value_name = "SIZE", requires = "work_dir", value_parser = beyond::size)]
     memory: Option<u64>,
@@ -110,6 +119,7 @@ impl Match {
         };
         let mut read_files: Vec<&Path> = self.tokens.iter().map(PathBuf::as_path).collect();
         read_files.extend(self.schema.as_deref());
+        read_files.extend(self.truth.as_deref());
         let names = ["links.csv", "clusters.csv", PAGE_FILE, DATA_FILE];
         let out = self.out.as_deref().unwrap_or(Path::new("."));
         let outputs = Outputs::within(out, &names, &read_files, self.force)?;
@@ -124,10 +134,10 @@ impl Match {
             let (schema, run) = (schema.as_ref(), (&settings, decide));
             return self.run_standing(folder, schema, run, outputs, form);
         }
-        let finding = Finding::default();
         let (Some(memory_bytes), Some(work)) = (self.memory, &self.work_dir) else {
             let read = inputs::read(&self.tokens, |path, _| inputs::tokens(path));
             let (inputs, batches) = read.or_input()?;
+            let finding = self.finding(&inputs, &batches)?;
             let link = |columns: &[Columns<'_>], progress: &Progress| {
                 let finder = InMemory {
                     batches: columns,
@@ -142,6 +152,7 @@ impl Match {
         beyond::make(work)?;
         let read = inputs::read(&self.tokens, |path, name| inputs::store(path, name, work));
         let (inputs, stores) = read.or_input()?;
+        let finding = self.finding(&inputs, &stores)?;
         let limits = Limits {
             memory_bytes,
             threads: 0,
@@ -174,7 +185,7 @@ impl Match {
             standing::store(&standing, path, owner.unwrap_or(names.len()))
         });
         let (inputs, stores) = read.or_input()?;
-        let finding = Finding::default();
+        let finding = self.finding(&inputs, &stores)?;
         let finder = standing.finder(&stores, settings).map_err(beyond::blame)?;
         let link = |columns: &[Columns<'_>], progress: &Progress| {
             let finder = finding.by(&finder);
@@ -188,6 +199,16 @@ impl Match {
         // one comes to the same result.
         standing.commit(settings)?;
         Ok(code)
+    }
+
+    /// The account of finding candidates in the records, with the truth if it is given.
+    fn finding<R: Records>(&self, inputs: &[Input], records: &[R]) -> Result<Finding, Failure> {
+        let Some(path) = &self.truth else {
+            return Ok(Finding::default());
+        };
+        let rows = records.iter().map(|records| records.columns().len());
+        let judge = Judge::read(path, inputs, &rows.collect::<Vec<_>>());
+        Ok(Finding::new(Some(judge.or_input()?)))
     }
 
     /// The matching of what was read since `started`.
@@ -254,6 +275,10 @@ impl Matching<'_> {
         let writing = Start::now();
 
         let links = links::of(&outcome.clusters, &columns);
+        let judge = finding.judge();
+        if let Some(judge) = judge {
+            judge.note_links(&links);
+        }
         let rule = |rule: u8| rule_name(schema, rule);
         let write = |index, write: &dyn Fn(&mut csv::Writer<_>) -> csv::Result<()>| {
             let mut csv = csv::Writer::from_writer(outputs.create(index)?);
@@ -270,17 +295,17 @@ impl Matching<'_> {
             "Write links and clusters",
             screen::counted(links.len() as u64, "link"),
         ));
-        let shown = summary::report(schema, inputs, &columns, &outcome, &counts, stages);
+        let shown = summary::report(schema, inputs, &columns, &outcome, (&counts, judge), stages);
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);
         outputs.commit()?;
         let changes = changes();
-        let mut data = summary::data(inputs, &columns, &outcome, &counts);
+        let mut data = summary::data(inputs, &columns, &outcome, (&counts, judge));
         if let (Value::Object(data), Some(changes)) = (&mut data, &changes) {
             data.insert("standing".into(), changes.data.clone());
         }
         form.show(&data, || {
-            let text = summary::text(inputs, &columns, &outcome, &counts, schema, &page);
+            let text = summary::text(inputs, &columns, &outcome, (&counts, judge), schema, &page);
             let changes = changes.map(|changes| format!("{}\n\n", changes.text));
             changes.unwrap_or_default() + &text
         })?;

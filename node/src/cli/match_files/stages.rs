@@ -8,6 +8,7 @@ use linkage_core::run::Finder;
 use linkage_node::report::data::Stage;
 
 use super::super::usage;
+use super::judge::Judge;
 
 /// A moment, by the clock and by what was taken until then.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +54,12 @@ pub struct Timed<'f, F> {
     taken: &'f Finding,
 }
 
-/// What finding candidates has taken so far.
-#[derive(Debug, Default)]
-pub struct Finding(Mutex<Taken>);
+/// What finding candidates has taken so far, and, if the truth is known, what it has found of it.
+#[derive(Default)]
+pub struct Finding {
+    taken: Mutex<Taken>,
+    judge: Option<Judge>,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Taken {
@@ -65,6 +69,17 @@ struct Taken {
 }
 
 impl Finding {
+    /// With the truth, if it is known.
+    pub fn new(judge: Option<Judge>) -> Self {
+        let taken = Mutex::default();
+        Self { taken, judge }
+    }
+
+    /// What is known of the truth.
+    pub fn judge(&self) -> Option<&Judge> {
+        self.judge.as_ref()
+    }
+
     /// `finder`, timed.
     pub fn by<'f, F>(&'f self, finder: &'f F) -> Timed<'f, F> {
         Timed {
@@ -73,9 +88,12 @@ impl Finding {
         }
     }
 
-    fn add(&self, start: Start) {
+    fn add(&self, start: Start, owners: (usize, usize), found: Option<&Candidates>) {
         let (seconds, cpu_seconds) = start.taken();
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(judge), Some(found)) = (&self.judge, found) {
+            judge.note(owners, found);
+        }
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.seconds += seconds;
         taken.cpu_seconds += cpu_seconds.unwrap_or(0.0);
         taken.memory_peak_bytes = usage::memory_peak_bytes();
@@ -83,7 +101,7 @@ impl Finding {
 
     /// A run's stage as two: finding candidates, and the rest of it.
     pub fn split(&self, run: Stage, found: String) -> [Stage; 2] {
-        let taken = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = *self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let finding = Stage {
             name: "Find and compare candidates".into(),
             seconds: taken.seconds,
@@ -108,14 +126,15 @@ impl<F: Finder> Finder for Timed<'_, F> {
     fn within(&self, owner: usize) -> Result<Candidates, F::Error> {
         let start = Start::now();
         let found = self.finder.within(owner);
-        self.taken.add(start);
+        self.taken.add(start, (owner, owner), found.as_ref().ok());
         found
     }
 
     fn across(&self, owner_a: usize, owner_b: usize) -> Result<Candidates, F::Error> {
         let start = Start::now();
         let found = self.finder.across(owner_a, owner_b);
-        self.taken.add(start);
+        self.taken
+            .add(start, (owner_a, owner_b), found.as_ref().ok());
         found
     }
 }

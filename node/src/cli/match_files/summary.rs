@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::{Timestamp, Unit};
 use linkage_core::decide::CurvePoint;
 use linkage_core::encode::Columns;
+use linkage_core::quality::Quality;
 use linkage_core::run::{Outcome, PairReport};
 use linkage_core::schema::{RecordsPerOwner, Schema};
 use linkage_node::report::data::{
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::super::screen;
 use super::inputs::Input;
+use super::judge::Judge;
 use super::links::Counts;
 use super::pair_name;
 use super::plan::block_key;
@@ -24,7 +26,7 @@ pub fn data(
     inputs: &[Input],
     batches: &[Columns<'_>],
     outcome: &Outcome,
-    counts: &Counts,
+    (counts, judge): (&Counts, Option<&Judge>),
 ) -> Value {
     let datasets = inputs.iter().zip(batches).map(|(input, batch)| {
         json!({ "name": input.name, "rows": batch.len(), "with_ids": input.has_ids() })
@@ -41,6 +43,8 @@ pub fn data(
             "threshold": calibration.threshold,
             "links": links(pair, counts),
             "estimated": calibration.estimate,
+            "measured": judge.map(|judge| measured(judge, pair, counts)),
+            "pair_completeness": judge.map(|judge| judge.pair_completeness(place(pair))),
             "estimated_true_pairs": calibration.true_pairs,
         })
     });
@@ -57,7 +61,7 @@ pub fn text(
     inputs: &[Input],
     batches: &[Columns<'_>],
     outcome: &Outcome,
-    counts: &Counts,
+    (counts, judge): (&Counts, Option<&Judge>),
     schema: Option<&Schema>,
     page: &Path,
 ) -> String {
@@ -114,6 +118,10 @@ pub fn text(
         assumption(schema).into(),
         format!("Clusters by number of records: {}", sizes.join(", ")),
     ];
+    if let Some(judge) = judge {
+        lines.insert(4, truth_table(inputs, outcome, (counts, judge)));
+        lines.insert(4, String::new());
+    }
     lines.extend(conflicts(inputs, outcome));
     lines.extend(left_out(outcome, schema));
     lines.push(format!("Report: {}", page.display()));
@@ -186,9 +194,38 @@ fn left_out(outcome: &Outcome, schema: Option<&Schema>) -> Vec<String> {
     sums.into_iter().map(line).collect()
 }
 
+fn place(pair: &PairReport) -> (usize, usize) {
+    (pair.owner_a, pair.owner_b)
+}
+
 fn links(pair: &PairReport, counts: &Counts) -> u64 {
-    let place = (pair.owner_a, pair.owner_b);
-    counts.get(&place).copied().unwrap_or(0)
+    counts.get(&place(pair)).copied().unwrap_or(0)
+}
+
+fn measured(judge: &Judge, pair: &PairReport, counts: &Counts) -> Quality {
+    judge.quality(place(pair), links(pair, counts))
+}
+
+/// What the truth says, a line for each pair of data sets.
+fn truth_table(inputs: &[Input], outcome: &Outcome, (counts, judge): (&Counts, &Judge)) -> String {
+    let rows = outcome.pairs.iter().map(|pair| {
+        let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
+        let quality = measured(judge, pair, counts);
+        let mut row = vec![format!("{a} - {b}"), screen::count(quality.true_pairs)];
+        row.push(screen::percent(judge.pair_completeness(place(pair)), 2));
+        let shares = [quality.precision, quality.recall, quality.f1];
+        row.extend(shares.map(|share| screen::percent(share, 2)));
+        row
+    });
+    let heading = [
+        "against the truth",
+        "true pairs",
+        "pair completeness",
+        "precision",
+        "recall",
+        "F1",
+    ];
+    screen::table(&heading, 1, rows)
 }
 
 /// The result as a report.
@@ -197,7 +234,7 @@ pub fn report(
     inputs: &[Input],
     batches: &[Columns<'_>],
     outcome: &Outcome,
-    counts: &Counts,
+    (counts, judge): (&Counts, Option<&Judge>),
     stages: Vec<Stage>,
 ) -> Report {
     let entity = schema.map_or("records", |schema| schema.entity.as_str());
@@ -221,7 +258,7 @@ pub fn report(
             pairs: outcome
                 .pairs
                 .iter()
-                .map(|pair| quality(pair, inputs, links(pair, counts), schema))
+                .map(|pair| quality(pair, inputs, (counts, judge), schema))
                 .collect(),
             clusters: sizes
                 .filter(|(_, count)| *count > 0)
@@ -242,12 +279,18 @@ pub fn report(
 fn quality(
     pair: &PairReport,
     inputs: &[Input],
-    links: u64,
+    (counts, judge): (&Counts, Option<&Judge>),
     schema: Option<&Schema>,
 ) -> PairQuality {
     let mut shown = from_run::pair(pair_name(inputs, pair.owner_a, pair.owner_b), pair);
     if let Some(estimated) = &mut shown.estimated {
-        estimated.found_links = Some(links);
+        estimated.found_links = Some(links(pair, counts));
+    }
+    if let Some(judge) = judge {
+        shown.measured = Some(from_run::counted(&measured(judge, pair, counts)));
+        if let Some(candidates) = &mut shown.candidates {
+            candidates.pair_completeness = Some(judge.pair_completeness(place(pair)));
+        }
     }
     if let Some(schema) = schema {
         from_run::name_filters(&mut shown, schema);
