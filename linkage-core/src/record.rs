@@ -166,7 +166,10 @@ impl NormalValue {
 
     /// A calendar day; its text is `yyyymmdd`.
     pub fn day(day: Day) -> Self {
-        let whole = Zeroizing::new(format!("{:04}{:02}{:02}", day.year, day.month, day.day));
+        let number = (u32::from(day.year) * 100 + u32::from(day.month)) * 100 + u32::from(day.day);
+        let mut whole = Zeroizing::new(String::with_capacity(8));
+        let digits = (0..8).rev().map(|place| number / 10_u32.pow(place) % 10);
+        whole.extend(digits.filter_map(|digit| char::from_digit(digit, 10)));
         Self {
             whole,
             day: Some(day),

@@ -27,6 +27,10 @@ const NEWBORN: [&str; 8] = [
 
 /// Whether a name stands for none: a newborn without one (王芳之子), somebody (王某).
 pub(super) fn is_placeholder(whole: &str) -> bool {
+    // One of these characters is in each of the words.
+    if !whole.contains(['之', '婴', '新', '某']) {
+        return false;
+    }
     let newborn = NEWBORN.iter().any(|ending| {
         whole
             .strip_suffix(ending)
