@@ -1,10 +1,9 @@
-//! Indices of tokens that came before: names share most of their bigrams, days their digits. And
-//! masks of values that came before, kept alike.
+//! Indices of tokens that came before: names share most of their bigrams, days their digits.
 
 use super::tokens::Key;
 
-/// Bytes that a worker's caches of tokens may take, and those of values: of ten features each then
-/// has room for some ten thousand. Bigrams of names are some hundreds.
+/// Bytes that a worker's caches may take: of ten features each then has room for some ten thousand
+/// tokens. Bigrams of names are some hundreds.
 pub(super) const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Slots of a table at the start.
@@ -18,8 +17,8 @@ struct Slot {
     count: u32,
 }
 
-/// The first indices of short tokens, or the pieces of short values' masks. Of longer ones fewer
-/// come again. When it is full, what is in it stays.
+/// The first indices of short tokens. Longer ones are whole values, of which fewer come again. When
+/// it is full, what is in it stays.
 pub(super) struct Cache {
     /// A power of two, at most half of them taken; a token is in the first slot that was free from
     /// the one on that its hash names.

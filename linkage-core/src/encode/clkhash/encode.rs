@@ -12,7 +12,7 @@ use super::hash::{Hasher, KeyLength};
 use super::keys::{self, Secret};
 use super::rows::{Row, Rows};
 use super::schema::{Hashing, Schema, Strategy};
-use super::tokens::{Key, Token, Tokens};
+use super::tokens::{Token, Tokens};
 use super::value::{self, Reason};
 
 /// Rows that a worker takes at a time.
@@ -73,16 +73,8 @@ struct Column<'a> {
 /// What one thread works with: it outlives batches, so that a token is hashed once by a thread.
 struct Worker {
     filter: Filter,
-    caches: Vec<Caches>,
+    caches: Vec<Cache>,
     split: Split,
-}
-
-/// What a column's values and their tokens became.
-struct Caches {
-    /// Indices of tokens.
-    tokens: Cache,
-    /// Masks of values: names, places and days come again as a whole.
-    values: Cache,
 }
 
 /// Room for one value's work.
@@ -167,12 +159,9 @@ impl<'a> Encoder<'a> {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         idle.unwrap_or_else(|| {
             let bytes_max = cache::BYTES_MAX / self.columns.len().max(1);
-            let caches = self.columns.iter().map(|_| Caches {
-                tokens: Cache::new(bytes_max),
-                values: Cache::new(bytes_max),
-            });
+            let caches = self.columns.iter().map(|_| Cache::new(bytes_max));
             Worker {
-                filter: Filter::new(self.schema.bits, self.schema.folds),
+                filter: Filter::new(self.schema.filter_bits()),
                 caches: caches.collect(),
                 split: Split {
                     tokens: Tokens::default(),
@@ -192,30 +181,16 @@ impl<'a> Encoder<'a> {
 
     fn row(&self, worker: &mut Worker, row: &Row<'_>, out: &mut [u8]) -> Result<(), Fault> {
         worker.filter.clear();
-        let Worker {
-            filter,
-            caches,
-            split,
-        } = worker;
-        for (column, caches) in self.columns.iter().zip(caches) {
+        for (column, cache) in self.columns.iter().zip(&mut worker.caches) {
             let value = row.value(column.index);
-            let key = Key::new(value).filter(|_| filter.pieces() > 0);
-            let pieces = filter.pieces() as u32;
-            if let Some(mask) = key.and_then(|key| caches.values.find(key, pieces)) {
-                filter.add(mask);
-                continue;
-            }
-            self.add(column, value, &mut caches.tokens, split, filter)
+            self.add(column, value, cache, &mut worker.split, &mut worker.filter)
                 .map_err(|reason| Fault {
                     row: row.number(),
                     column: Some(column.name.to_owned()),
                     reason,
                 })?;
-            if let (Some(mask), Some(key)) = (filter.end_value(), key) {
-                caches.values.keep(key, mask);
-            }
         }
-        filter.fold_into(out);
+        worker.filter.fold_into(self.schema.folds, out);
         Ok(())
     }
 

@@ -25,8 +25,7 @@ impl Key {
     /// No key.
     pub(super) const NONE: Self = Self(0);
 
-    /// The key of a text that is short enough.
-    pub(super) fn new(token: &str) -> Option<Self> {
+    fn new(token: &str) -> Option<Self> {
         let fold = |bytes: u128, byte| bytes << 8 | u128::from(byte);
         let length = token.len();
         (length <= KEY_BYTES_MAX).then(|| Self::of(token.bytes().fold(0, fold), length))
