@@ -1,5 +1,5 @@
-//! What an owner does with its records, in records per second: normalise, encode, and all of it
-//! from the file on.
+//! What an owner does with its records, in records per second: normalise, encode, both, and all of
+//! it from the file on.
 //!
 //! `febrl4` are persons in Latin script with names, address and date of birth; `persons` are
 //! persons in Chinese script with an identity number, `enterprises` companies with their codes,
@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::fs::{self, File};
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -110,6 +111,21 @@ fn owner(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("encode/one-core", case.name), |bencher| {
             bencher.iter_with_large_drop(|| encoder.records_here(&normal));
         });
+        group.bench_function(
+            BenchmarkId::new("normalise-and-encode/one-core", case.name),
+            |bencher| {
+                // As many at a time as the program encodes.
+                let both = |records: &[RawRecord]| {
+                    let normal: Vec<_> = records.iter().map(|r| normaliser.record(r)).collect();
+                    encoder.records_here(&normal)
+                };
+                bencher.iter(|| {
+                    for records in raw.chunks(128) {
+                        black_box(both(records));
+                    }
+                });
+            },
+        );
         group.bench_function(BenchmarkId::new("encode/all-cores", case.name), |bencher| {
             bencher.iter_with_large_drop(|| encoder.records(&normal));
         });

@@ -144,14 +144,17 @@ impl FromIterator<Component> for Components {
     }
 }
 
-/// Components that most names and addresses have.
+/// Components that most names and addresses have, and room for their texts in bytes.
 const USUAL_COMPONENTS: usize = 8;
+const USUAL_BYTES: usize = 96;
 
 /// A field's value in canonical form: its text and its named components, wiped when dropped.
 pub struct NormalValue {
     whole: Zeroizing<String>,
     day: Option<Day>,
-    components: Vec<(Component, Zeroizing<String>)>,
+    /// Every component, and where its text ends in `texts`; it starts where the one before ends.
+    components: Vec<(Component, u32)>,
+    texts: Zeroizing<String>,
 }
 
 impl NormalValue {
@@ -161,28 +164,45 @@ impl NormalValue {
             whole,
             day: None,
             components: Vec::new(),
+            texts: Zeroizing::default(),
         }
     }
 
     /// A calendar day; its text is `yyyymmdd`.
     pub fn day(day: Day) -> Self {
-        let whole = Zeroizing::new(format!("{:04}{:02}{:02}", day.year, day.month, day.day));
+        let number = (u32::from(day.year) * 100 + u32::from(day.month)) * 100 + u32::from(day.day);
+        let mut whole = Zeroizing::new(String::with_capacity(8));
+        let digits = (0..8).rev().map(|place| number / 10_u32.pow(place) % 10);
+        whole.extend(digits.filter_map(|digit| char::from_digit(digit, 10)));
         Self {
-            whole,
             day: Some(day),
-            components: Vec::new(),
+            ..Self::text(whole)
         }
     }
 
     /// Adds a component; an empty one is left out. [`Component::Whole`] is set by the constructors
     /// only and ignored here.
-    pub fn add(&mut self, component: Component, text: Zeroizing<String>) {
-        if !text.is_empty() && !component.is_whole() {
-            if self.components.is_empty() {
-                self.components.reserve_exact(USUAL_COMPONENTS);
-            }
-            self.components.push((component, text));
+    pub fn add(&mut self, component: Component, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        let length = self.texts.len() + text.len();
+        let Ok(end) = u32::try_from(length) else {
+            return;
+        };
+        if text.is_empty() || component.is_whole() {
+            return;
         }
+        if self.components.is_empty() {
+            self.components.reserve_exact(USUAL_COMPONENTS);
+        }
+        if self.texts.capacity() < length {
+            // Room is made by moving, so that no copy is left behind unwiped.
+            let room = (2 * length).max(USUAL_BYTES);
+            let mut larger = Zeroizing::new(String::with_capacity(room));
+            larger.push_str(&self.texts);
+            self.texts = larger;
+        }
+        self.texts.push_str(text);
+        self.components.push((component, end));
     }
 
     /// The whole value as one text: the text itself, or the day as `yyyymmdd`.
@@ -199,11 +219,9 @@ impl NormalValue {
     pub fn texts(&self, component: Component) -> impl Iterator<Item = &str> {
         let whole = component.is_whole().then(|| self.whole.as_str());
         let parts = self
-            .components
-            .iter()
-            .filter(move |(this, _)| *this == component)
-            .map(|(_, text)| text.as_str());
-        whole.into_iter().chain(parts)
+            .components()
+            .filter(move |(this, _)| *this == component);
+        whole.into_iter().chain(parts.map(|(_, text)| text))
     }
 
     /// The first text of `component`.
@@ -213,9 +231,13 @@ impl NormalValue {
 
     /// Every component with its text, in order; without the whole.
     pub fn components(&self) -> impl Iterator<Item = (Component, &str)> {
-        self.components
-            .iter()
-            .map(|(component, text)| (*component, text.as_str()))
+        let mut start = 0;
+        self.components.iter().map(move |(component, end)| {
+            let end = *end as usize;
+            let text = self.texts.get(start..end).unwrap_or("");
+            start = end;
+            (*component, text)
+        })
     }
 }
 
@@ -350,7 +372,7 @@ mod tests {
             values: vec![Zeroizing::new("欧阳锋".into())],
         };
         let mut value = NormalValue::text(Zeroizing::new("欧阳锋".into()));
-        value.add(Component::Surname, Zeroizing::new("欧阳".into()));
+        value.add(Component::Surname, "欧阳");
         let normal = NormalRecord {
             values: vec![(Some(value), FieldState::Valid)],
         };
@@ -365,7 +387,7 @@ mod tests {
     fn components_are_found_by_name_and_empty_ones_left_out() {
         let mut value = NormalValue::text(Zeroizing::new("13800000001 13900000002".into()));
         for text in ["13800000001", "", "13900000002"] {
-            value.add(Component::Number, Zeroizing::new(text.into()));
+            value.add(Component::Number, text);
         }
         let numbers: Vec<_> = value.texts(Component::Number).collect();
         assert_eq!(numbers, ["13800000001", "13900000002"]);

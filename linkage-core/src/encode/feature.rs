@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::cache::Namer;
+use super::cache::{Namer, mix};
 use super::pinyin;
 use crate::pack;
 use crate::record::{Day, NormalValue, WILDCARD};
@@ -40,14 +40,10 @@ struct Head {
 }
 
 impl Head {
-    /// A number that differs between heads, to tell apart what has the same characters
-    /// (`SplitMix64`'s finaliser, a bijection: Steele, Lea, Flood, OOPSLA 2014).
+    /// A number that differs between heads, to tell apart what has the same characters.
     fn mix(self) -> u64 {
         let place = self.place.map_or(0, |place| u64::from(place) + 1);
-        let mut x = u64::from(self.label) << 32 | place;
-        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ x >> 31
+        mix(u64::from(self.label) << 32 | place)
     }
 }
 
@@ -108,7 +104,9 @@ impl Features {
             }
             return start..self.spans.len();
         }
+        let mut texts = 0;
         for text in value.texts(feature.part) {
+            texts += 1;
             match feature.kind {
                 FeatureKind::QGram => {
                     self.padded([text], q - 1);
@@ -134,7 +132,10 @@ impl Features {
                 FeatureKind::Whole | FeatureKind::DateComponents => {}
             }
         }
-        self.drop_repeats(start);
+        // No two of one text have one place.
+        if texts > 1 || feature.kind != FeatureKind::PositionalQGram {
+            self.drop_repeats(start);
+        }
         start..self.spans.len()
     }
 
@@ -171,7 +172,7 @@ impl Features {
     #[inline]
     fn note(&mut self, head: Head, start: usize, end: usize, namer: &Namer) {
         let text = self.bytes.get(start..end).unwrap_or(&[]);
-        let name = namer.name(text).wrapping_add(head.mix());
+        let name = namer.name(head.mix(), text);
         self.spans.push(Span {
             name,
             head,

@@ -104,12 +104,13 @@ impl HmacSha256 {
 
 /// SHA-256 over `parts` from `state`, which has taken one block. The message is followed by a bit
 /// 1, zeros to the end of a block, and its length in bits (FIPS 180-4, section 5.1.1).
+#[inline]
 fn sha256_after_block(mut state: [u32; 8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
     let mut block = [0; BLOCK_BYTES];
     let mut used = 0;
-    let mut length = BLOCK_BYTES as u64;
+    let mut length = BLOCK_BYTES;
     for mut part in parts.iter().copied() {
-        length += part.len() as u64;
+        length += part.len();
         while !part.is_empty() {
             let (now, later) = part.split_at(part.len().min(BLOCK_BYTES - used));
             if let Some(room) = block.get_mut(used..used + now.len()) {
@@ -119,20 +120,20 @@ fn sha256_after_block(mut state: [u32; 8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
             part = later;
             if used == BLOCK_BYTES {
                 compress256(&mut state, &[block]);
+                block = [0; BLOCK_BYTES];
                 used = 0;
             }
         }
     }
-    if let Some([bit, zeros @ ..]) = block.get_mut(used..) {
-        *bit = 0x80;
-        zeros.fill(0);
+    if let Some(first) = block.get_mut(used) {
+        *first = 0x80;
     }
     if used + 1 > BLOCK_BYTES - LENGTH_BYTES {
         compress256(&mut state, &[block]);
-        block.fill(0);
+        block = [0; BLOCK_BYTES];
     }
     if let Some(last) = block.last_chunk_mut::<LENGTH_BYTES>() {
-        *last = (length * 8).to_be_bytes();
+        *last = (length as u64 * 8).to_be_bytes();
     }
     compress256(&mut state, &[block]);
     let mut out = [0; TAG_BYTES];

@@ -164,11 +164,14 @@ impl Column {
 
     /// Appends what is tagged.
     fn message(&self, room: &mut Room) -> Option<()> {
-        room.reserve(1);
+        let mut length = 1;
+        for part in &self.parts {
+            length += room.taken.get(*part)?.as_ref()?.len();
+        }
+        room.reserve(length);
         room.bytes.push(self.number);
         for part in &self.parts {
             let taken = room.taken.get(*part)?.clone()?;
-            room.reserve(taken.len());
             room.bytes.extend_from_within(taken);
         }
         Some(())

@@ -13,6 +13,11 @@ use crate::record::WILDCARD;
 /// spreadsheet's mark for "this is text"), and each Han character folded by itself to its
 /// simplified, standard form.
 pub(super) fn clean(raw: &str) -> Zeroizing<String> {
+    if raw.bytes().all(|byte| byte.is_ascii_graphic()) && !raw.starts_with('\'') {
+        let mut text = Zeroizing::new(raw.to_owned());
+        text.make_ascii_lowercase();
+        return text;
+    }
     quick(raw).unwrap_or_else(|| thorough(raw))
 }
 
@@ -20,7 +25,11 @@ pub(super) fn clean(raw: &str) -> Zeroizing<String> {
 fn quick(raw: &str) -> Option<Zeroizing<String>> {
     let mut out = Sink::new(raw.len());
     for c in raw.chars() {
-        out.push(simple(c)?);
+        match simple(c)? {
+            // Neither blank nor invisible.
+            c @ ('\u{4E00}'..='\u{9FFF}' | '0'..='9' | 'a'..='z') => out.text.push(c),
+            c => out.push(c),
+        }
     }
     Some(out.finish())
 }

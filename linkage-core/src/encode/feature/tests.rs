@@ -20,7 +20,7 @@ fn feature(kind: FeatureKind, part: Component) -> Feature {
 fn value(whole: &str, components: &[(Component, &str)]) -> NormalValue {
     let mut value = NormalValue::text(Zeroizing::new(whole.into()));
     for (component, text) in components {
-        value.add(*component, Zeroizing::new((*text).into()));
+        value.add(*component, text);
     }
     value
 }

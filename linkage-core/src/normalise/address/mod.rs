@@ -113,7 +113,7 @@ fn read(plain: &plain::Plain<'_>) -> Read {
     let mut value = NormalValue::text(whole);
     add_place(&mut value, place);
     if let Some(town) = town {
-        value.add(Component::Town, Zeroizing::new(town.name.to_owned()));
+        value.add(Component::Town, town.name);
     }
     value.add(Component::Road, tail.road);
     for number in tail.numbers {

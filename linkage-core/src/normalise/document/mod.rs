@@ -94,11 +94,11 @@ fn value(found: &Found) -> NormalValue {
         whole.push(':');
         whole.push_str(number);
         let mut value = NormalValue::text(whole);
-        value.add(Component::DocumentType, Zeroizing::new(word.to_owned()));
+        value.add(Component::DocumentType, word);
         return value;
     }
     let mut value = NormalValue::text(number.clone());
-    value.add(Component::DocumentType, Zeroizing::new(word.to_owned()));
+    value.add(Component::DocumentType, word);
     // Digits 00 of a level say that the place has none: a city without districts.
     let levels = [
         (Component::Province, 0..2, 2),
@@ -109,7 +109,7 @@ fn value(found: &Found) -> NormalValue {
         if number.get(own) != Some("00")
             && let Some(code) = number.get(..length)
         {
-            value.add(component, Zeroizing::new(code.to_owned()));
+            value.add(component, code);
         }
     }
     value

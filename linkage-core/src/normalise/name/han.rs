@@ -27,6 +27,10 @@ const NEWBORN: [&str; 8] = [
 
 /// Whether a name stands for none: a newborn without one (王芳之子), somebody (王某).
 pub(super) fn is_placeholder(whole: &str) -> bool {
+    // One of these characters is in each of the words.
+    if !whole.contains(['之', '婴', '新', '某']) {
+        return false;
+    }
     let newborn = NEWBORN.iter().any(|ending| {
         whole
             .strip_suffix(ending)
@@ -55,9 +59,9 @@ pub(super) fn add_components(value: &mut NormalValue, letters: &Letters, wanted:
         if let Some((surname, given)) = parts {
             // A surname that cannot be read is none; what follows it is the given name still.
             if !surname.contains(WILDCARD) {
-                value.add(first, copy(surname));
+                value.add(first, surname);
             }
-            value.add(second, copy(given));
+            value.add(second, given);
         }
     }
     if wanted.contains(Component::WadeGiles) {
@@ -129,16 +133,13 @@ fn add_forms(value: &mut NormalValue, letters: &Letters) {
             && is_surname(second)
             && !whole.get(..two).is_some_and(is_surname)
         {
-            value.add(Component::Alias, copy(whole.get(one..).unwrap_or("")));
+            value.add(Component::Alias, whole.get(one..).unwrap_or(""));
         }
         return;
     }
     let mut start = 0;
     for end in &letters.ends {
-        value.add(
-            Component::Segment,
-            copy(whole.get(start..*end).unwrap_or("")),
-        );
+        value.add(Component::Segment, whole.get(start..*end).unwrap_or(""));
         start = *end;
     }
     for length in FIELD_LENGTHS {
@@ -155,15 +156,8 @@ fn add_cut(value: &mut NormalValue, letters: &Letters, length: usize) {
     for (at, _) in letters.whole.char_indices() {
         used += if letters.ends.contains(&at) { 2 } else { 1 };
         if used > length {
-            value.add(
-                Component::Alias,
-                copy(letters.whole.get(..at).unwrap_or("")),
-            );
+            value.add(Component::Alias, letters.whole.get(..at).unwrap_or(""));
             return;
         }
     }
-}
-
-fn copy(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.to_owned())
 }

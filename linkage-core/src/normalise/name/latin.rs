@@ -86,7 +86,7 @@ pub(super) fn value(words: Zeroizing<String>, clean: &str) -> NormalValue {
             value.add(Component::GivenPinyin, name.given);
             value.add(Component::Pinyin, name.pinyin);
         }
-        None => value.add(Component::Pinyin, words.clone()),
+        None => value.add(Component::Pinyin, &words),
     }
     add_spellings(&mut value, &words);
     value
@@ -102,8 +102,8 @@ pub(super) fn add_beside(value: &mut NormalValue, beside: &str) {
 }
 
 fn add_spellings(value: &mut NormalValue, words: &Zeroizing<String>) {
-    value.add(Component::HongKong, words.clone());
-    value.add(Component::WadeGiles, words.clone());
+    value.add(Component::HongKong, words);
+    value.add(Component::WadeGiles, words);
 }
 
 struct Pinyin {
