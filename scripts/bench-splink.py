@@ -11,14 +11,21 @@ import unicodedata
 import warnings
 from pathlib import Path
 
-import pandas
-import splink.comparison_library as levels
-from pypinyin import lazy_pinyin
-from splink import DuckDBAPI, Linker, SettingsCreator, block_on
-
 PROGRAM, DATA, FOLDER = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-FEBRL3 = sys.argv[4] if len(sys.argv) > 4 else None
+ROWS = int(sys.argv[4]) if len(sys.argv) > 4 else None
+SEED = os.environ.get("SEED", "11")
+MEMORY = os.environ.get("MEMORY", "6GB")
 warnings.filterwarnings("ignore")
+
+
+def load_packages():
+    """Late: a process that this one becomes has at least its peak memory."""
+    global duckdb, pandas, levels, lazy_pinyin, DuckDBAPI, Linker, SettingsCreator, block_on
+    import duckdb
+    import pandas
+    import splink.comparison_library as levels
+    from pypinyin import lazy_pinyin
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 
 def cpu(who):
@@ -72,12 +79,12 @@ def febrl4():
 
 def febrl3():
     kinds = {"org": 0, "dup-0": 1}
-    return febrl(read(FEBRL3), "febrl3", lambda name: kinds.get(name.split("-", 2)[2]))
+    return febrl(read(DATA / "febrl3/dataset3.csv"), "febrl3", lambda name: kinds.get(name.split("-", 2)[2]))
 
 
-def dirty():
+def dirty(rows=20000):
     folder = FOLDER / "dirty"
-    program("dev", "generate", "--records", "20000", "--common", "15000", "--errors", "dirty", "--seed", "11",
+    program("dev", "generate", "--records", str(rows), "--common", str(rows * 3 // 4), "--errors", "dirty", "--seed", SEED,
             "--departments", "social-security,health", "--out", str(folder))
     return folder, ["social-security", "health"]
 
@@ -95,19 +102,29 @@ def schema(name):
     return path
 
 
-def ours(folder, names, form):
+def encode(folder, names, form):
+    """Stores tokens; returns the arguments of `match`."""
     path, key = schema(form), FOLDER / "project.key"
     if not key.exists():
         program("key", "generate", "--out", str(key))
-    start = cpu(resource.RUSAGE_CHILDREN)
     for name in names:
         program("encode", str(folder / f"{name}.csv"), "--schema", str(path), "--key", str(key),
                 "--out", str(folder / f"{name}.tokens"), "--accept-risk", "bench: made-up people")
-    encoded = cpu(resource.RUSAGE_CHILDREN)
-    program("match", *[str(folder / f"{name}.tokens") for name in names], "--schema", str(path), "--out", str(folder / "out"))
-    matched = cpu(resource.RUSAGE_CHILDREN)
+    return ["match", *[str(folder / f"{name}.tokens") for name in names], "--schema", str(path), "--out", str(folder / "out")]
+
+
+def our_f1(folder):
     judged = program("evaluate", str(folder / "out/links.csv"), "--truth", str(folder / "truth.csv"))
-    return judged["overall"]["f1"], encoded - start, matched - encoded
+    return judged["overall"]["f1"]
+
+
+def ours(folder, names, form):
+    start = cpu(resource.RUSAGE_CHILDREN)
+    match = encode(folder, names, form)
+    encoded = cpu(resource.RUSAGE_CHILDREN)
+    program(*match)
+    matched = cpu(resource.RUSAGE_CHILDREN)
+    return our_f1(folder), encoded - start, matched - encoded
 
 
 # --- theirs ---
@@ -185,13 +202,12 @@ CHINESE = {
 }
 
 
-def theirs(folder, names, form):
-    start = cpu(resource.RUSAGE_SELF)
-    db = DuckDBAPI()
-    frames = []
-    for name in names:
-        rows = pandas.DataFrame([form["values"](row) for row in read(folder / f"{name}.csv")])
-        frames.append(db.register(rows, dataset_display_name=name.replace("-", "_")))
+def table(folder, name, form):
+    return pandas.DataFrame([form["values"](row) for row in read(folder / f"{name}.csv")])
+
+
+def predict(db, frames, form):
+    """Trains the model, and returns the pairs that it finds."""
     settings = SettingsCreator(
         link_type="link_only", unique_id_column_name=form["id"], comparisons=form["comparisons"](),
         blocking_rules_to_generate_predictions=[block_on(*rule) for rule in form["rules"]], retain_matching_columns=False)
@@ -202,10 +218,22 @@ def theirs(folder, names, form):
     for rule in form["train"]:
         train.estimate_parameters_using_expectation_maximisation(block_on(*rule), record_sample_proportion=1.0)
     found = linker.inference.predict(threshold_match_probability=0.001).as_pandas_dataframe()
-    used = cpu(resource.RUSAGE_SELF) - start
     left, right = f"{form['id']}_l", f"{form['id']}_r"
-    pairs = found[["match_probability", "match_weight", left, right]].itertuples(index=False, name=None)
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[2], pair[3])), used
+    return found[["match_probability", "match_weight", left, right]]
+
+
+def in_order(found):
+    pairs = found.itertuples(index=False, name=None)
+    return sorted(pairs, key=lambda pair: (-pair[1], pair[2], pair[3]))
+
+
+def theirs(folder, names, form):
+    start = cpu(resource.RUSAGE_SELF)
+    db = DuckDBAPI()
+    frames = [db.register(table(folder, name, form), dataset_display_name=name.replace("-", "_")) for name in names]
+    found = predict(db, frames, form)
+    used = cpu(resource.RUSAGE_SELF) - start
+    return in_order(found), used
 
 
 # --- judging ---
@@ -243,19 +271,85 @@ def judge(pairs, folder, names):
     return result
 
 
-sets = [("febrl4", *febrl4(), FEBRL)]
-if FEBRL3:
-    sets.append(("febrl3", *febrl3(), FEBRL))
-sets.append(("dirty", *dirty(), CHINESE))
-print(f"{'set':8} {'program':9} {'best F1':>8} {'F1 1:1 best':>12} {'F1 own':>8} {'F1 1:1 own':>11} {'CPU s':>8}")
-worse = []
-for name, folder, names, form in sets:
-    own, encode, match = ours(folder, names, form["schema"])
-    pairs, used = theirs(folder, names, form)
-    (best, half), (best_one, half_one) = judge(pairs, folder, names)
-    print(f"{name:8} {'linkage':9} {'':8} {'':12} {'':8} {own:11.5f} {match:8.2f}  and {encode:.2f} to encode", flush=True)
-    print(f"{name:8} {'splink':9} {best:8.5f} {best_one:12.5f} {half:8.5f} {half_one:11.5f} {used:8.2f}", flush=True)
-    if own < half_one:
-        worse.append(name)
-if worse:
-    print(f"splink links better at the thresholds that both pick: {', '.join(worse)}")
+def compare_sets():
+    load_packages()
+    sets = [("febrl4", *febrl4(), FEBRL), ("febrl3", *febrl3(), FEBRL), ("dirty", *dirty(), CHINESE)]
+    print(f"{'set':8} {'program':9} {'best F1':>8} {'F1 1:1 best':>12} {'F1 own':>8} {'F1 1:1 own':>11} {'CPU s':>8}")
+    worse = []
+    for name, folder, names, form in sets:
+        own, encoding, match = ours(folder, names, form["schema"])
+        pairs, used = theirs(folder, names, form)
+        (best, half), (best_one, half_one) = judge(pairs, folder, names)
+        print(f"{name:8} {'linkage':9} {'':8} {'':12} {'':8} {own:11.5f} {match:8.2f}  and {encoding:.2f} to encode", flush=True)
+        print(f"{name:8} {'splink':9} {best:8.5f} {best_one:12.5f} {half:8.5f} {half_one:11.5f} {used:8.2f}", flush=True)
+        if own < half_one:
+            worse.append(name)
+    if worse:
+        print(f"splink links better at the thresholds that both pick: {', '.join(worse)}")
+
+
+# --- many rows ---
+
+
+def apart(work):
+    """Runs `work` in a process of its own: its CPU seconds and peak memory in GB."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException as error:
+            print(f"bench-splink: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    _, status, used = os.wait4(child, 0)
+    if status:
+        sys.exit(1)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6
+
+
+def compare_rows():
+    folder, names = dirty(ROWS)
+    match = encode(folder, names, CHINESE["schema"])
+
+    def tables():
+        load_packages()
+        for name in names:
+            table(folder, name, CHINESE).to_parquet(folder / f"{name}.parquet")
+
+    def link():
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        os.execv(PROGRAM, [PROGRAM, *match, "--json"])
+
+    def splink():
+        load_packages()
+        connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "spill")})
+        db = DuckDBAPI(connection=connection)
+        frames = []
+        for name in names:
+            plain_name = name.replace("-", "_")
+            connection.execute(f"create table {plain_name} as from '{folder / name}.parquet'")
+            frames.append(db.register(plain_name, dataset_display_name=plain_name))
+        predict(db, frames, CHINESE).to_parquet(folder / "found.parquet")
+
+    apart(tables)
+    our_cpu, our_memory = apart(link)
+    our = our_f1(folder)
+    print(f"{'program':9} {'CPU s':>8} {'GB':>6} {'F1 own':>8} {'F1 as predicted':>16} {'F1 1:1 best':>12}")
+    print(f"{'linkage':9} {our_cpu:8.2f} {our_memory:6.2f} {our:8.5f}", flush=True)
+    their_cpu, their_memory = apart(splink)
+    load_packages()
+    found = pandas.read_parquet(folder / "found.parquet")
+    (_, half), (best_one, half_one) = judge(in_order(found), folder, names)
+    print(f"{'splink':9} {their_cpu:8.2f} {their_memory:6.2f} {half_one:8.5f} {half:16.5f} {best_one:12.5f}")
+    print(f"ratios: {their_cpu / our_cpu:.1f} of CPU seconds, {their_memory / our_memory:.1f} of memory")
+    if our_cpu * 10 > their_cpu or our_memory * 10 > their_memory or our < half_one:
+        sys.exit("bench-splink: a floor is missed")
+
+
+if ROWS:
+    compare_rows()
+else:
+    compare_sets()

@@ -35,6 +35,21 @@ use crate::schema::CandidateSettings;
 /// Pairs that a run lists at most, about: 1.2 GB. Where more are expected, the floor is raised.
 const PAIRS_LISTED_MAX: u64 = 50_000_000;
 
+/// The same for tokens of filters, for each record of either side, and in all at least: each listed
+/// pair is compared filter by filter and weighed in every round of the estimation. A record has a
+/// partner or two and a few rivals; what agrees less than those is strangers, who are sampled.
+const FILTER_PAIRS_EACH: u64 = 4;
+const FILTER_PAIRS_LEAST: u64 = 1_000_000;
+
+/// Pairs of two sides that a run lists at most, about.
+fn listed_max(a: &Columns<'_>, b: &Columns<'_>) -> u64 {
+    if a.header.segments.is_empty() {
+        return PAIRS_LISTED_MAX;
+    }
+    let each = FILTER_PAIRS_EACH * (a.len() + b.len()) as u64;
+    each.clamp(FILTER_PAIRS_LEAST, PAIRS_LISTED_MAX)
+}
+
 /// A candidate pair with its agreement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoredPair {

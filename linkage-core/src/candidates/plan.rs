@@ -272,7 +272,7 @@ fn by_keys(a: &Columns<'_>, survey: &Survey, costs: &Costs) -> Estimate {
     let sum = |of: fn(&RuleSurvey) -> f64| survey.rules.iter().map(of).sum::<f64>();
     let pairs = sum(|rule| rule.pairs);
     let most = survey.rules.iter().map(|rule| rule.entries);
-    let listed = pairs.min(super::PAIRS_LISTED_MAX as f64);
+    let listed = pairs.min(survey.listed_max);
     Estimate {
         method: Method::Keys,
         refused: (a.header.block_keys == 0 && a.header.link_columns.is_empty())

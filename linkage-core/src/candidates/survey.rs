@@ -10,7 +10,7 @@ use super::join::{Deal, Join, Key};
 use super::keyed::{RUN_PAIRS_MAX, Sides, join, larger};
 use super::lsh::{Distance, Draws, Tables};
 use super::score::{Gather, Scorer};
-use super::{PAIRS_LISTED_MAX, Prefilter, Side};
+use super::{Prefilter, Side, listed_max};
 use crate::encode::Columns;
 use crate::schema::CandidateSettings;
 
@@ -45,6 +45,8 @@ pub(super) struct RuleSurvey {
 pub(super) struct Survey {
     pub rules: Vec<RuleSurvey>,
     pub tables: Option<RuleSurvey>,
+    /// Pairs that may be listed.
+    pub listed_max: f64,
     /// Estimated number of pairs by agreement, in bars over 0..=1.
     bars: Vec<f64>,
 }
@@ -63,7 +65,7 @@ impl Survey {
         settings: &CandidateSettings,
         tables: Option<&Tables>,
     ) -> Self {
-        if a.len() as u64 * b.len() as u64 <= PAIRS_LISTED_MAX {
+        if a.len() as u64 * b.len() as u64 <= listed_max(a, b) {
             return Self::default();
         }
         Self::of((a, b, side), settings, tables)
@@ -77,6 +79,7 @@ impl Survey {
     ) -> Self {
         let mut survey = Self {
             bars: vec![0.0; BARS],
+            listed_max: listed_max(a, b) as f64,
             ..Self::default()
         };
         let scorer = Scorer::new(a, b, side, 0.0);
@@ -108,13 +111,13 @@ impl Survey {
         survey
     }
 
-    /// Lowest agreement at or above which no more than [`PAIRS_LISTED_MAX`] pairs are expected, but
+    /// Lowest agreement at or above which no more pairs are expected than may be listed, but
     /// no lower than `least`.
     pub fn floor(&self, least: f64) -> f64 {
         let mut listed = 0.0;
         for (bar, pairs) in self.bars.iter().enumerate().rev() {
             listed += pairs;
-            if listed > PAIRS_LISTED_MAX as f64 {
+            if listed > self.listed_max {
                 return least.max((bar + 1) as f64 / BARS as f64);
             }
         }
@@ -188,6 +191,7 @@ mod tests {
     fn the_floor_rises_only_as_far_as_the_list_must_shrink() {
         let mut survey = Survey {
             bars: vec![1e5; BARS],
+            listed_max: 5e7,
             ..Survey::default()
         };
         // 500 bars hold what may be listed.
