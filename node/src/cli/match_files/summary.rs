@@ -120,7 +120,7 @@ pub fn text(
     ];
     if let Some(judge) = judge {
         lines.insert(4, truth_table(inputs, outcome, (counts, judge)));
-        lines.insert(4, String::new());
+        lines.insert(5, String::new());
     }
     lines.extend(conflicts(inputs, outcome));
     lines.extend(left_out(outcome, schema));
