@@ -128,10 +128,10 @@ def best(name, pairs, run):
     return min(seconds), result
 
 
-def ours(kind, bits, threshold, isa, method, pairs, show=True):
+def ours(kind, bits, threshold, isa, method, pairs, show=True, runs=3 * RUNS):
     line = subprocess.run(
         [PROGRAM, FOLDER / f"{kind}-{bits}-a", FOLDER / f"{kind}-{bits}-b", str(bits), str(threshold), isa, method,
-         str(3 * RUNS), FOLDER / "hits"],
+         str(runs), FOLDER / "hits"],
         check=True, capture_output=True, text=True, env={**os.environ, "RAYON_NUM_THREADS": "1"}).stdout
     report = json.loads(line)
     if show:
@@ -241,11 +241,26 @@ def same_at_thresholds(kind, bits):
         floor(f"{len(hits)} pairs as anonlink at {threshold}; full width / auto", full / seconds, 0.9)
 
 
+def never_slower(kind, bits):
+    """Whatever the sample chooses, at thresholds beyond those of linkage: strangers by the million, or next to none."""
+    a, b = load(kind, bits)
+    for threshold in (0.5, 0.6, 0.95):
+        # Listing tens of millions of pairs takes seconds.
+        runs = 2 if threshold < 0.7 else 3 * RUNS
+        seconds, hits = ours(kind, bits, threshold, "best", "auto", len(a) * len(b), runs=runs)
+        full, found = ours(kind, bits, threshold, "best", "full", len(a) * len(b), show=False, runs=runs)
+        if not np.array_equal(found, hits):
+            sys.exit(f"bench-kernel: the methods found DIFFERENT pairs at {threshold}")
+        floor(f"{kind}, {len(hits)} pairs at {threshold}; full width / auto", full / seconds, 0.9)
+
+
 if __name__ == "__main__":
     set_up(*registers(ROWS))
     compare("rich", 512, {"anonlink": 40, "full": 11, "faiss": 9, "usearch": 170, "avx2": 15, "portable": 8})
     compare("rich", 1024, {"anonlink": 20, "faiss": 14})
     compare("lean", 512, {"anonlink": 35})
     same_at_thresholds("rich", 512)
+    never_slower("rich", 512)
+    never_slower("lean", 512)
     if FAILURES:
         sys.exit(f"bench-kernel: below the floor: {', '.join(FAILURES)}")
