@@ -15,8 +15,8 @@ use super::{Linked, Round};
 use crate::auditlog::verify::verify_dir;
 use crate::report::data::Round as RoundView;
 use crate::report::data::{
-    AuditResult, Cell, ClusterSize, DatasetLine, Dimension, Flow, FlowStep, Level, ProcessUse,
-    Report, Sight, Stage, TableView, WhatPartySaw, unless_few,
+    AuditResult, Cell, DatasetLine, Dimension, Flow, FlowStep, Level, ProcessUse, Report, Sight,
+    Stage, TableView, WhatPartySaw,
 };
 use crate::report::from_run;
 
@@ -107,7 +107,7 @@ pub(super) fn round(
         .zip(&judged.pairs)
         .map(|(pair, measured)| {
             let owners = (name(pair.owner_a), name(pair.owner_b));
-            let mut shown = from_run::pair(owners, pair);
+            let mut shown = from_run::pair(owners, pair, 1);
             if let Some((quality, curve)) = measured {
                 shown.measured = Some(from_run::counted(quality));
                 shown.curve = from_run::curve(curve);
@@ -115,15 +115,7 @@ pub(super) fn round(
             shown
         })
         .collect();
-    let sizes = judged.outcome.clusters.sizes();
-    let clusters = (1..)
-        .zip(sizes)
-        .filter(|(_, count)| *count > 0)
-        .map(|(size, count)| ClusterSize {
-            size,
-            count: unless_few(count),
-        })
-        .collect();
+    let clusters = from_run::clusters(&judged.outcome.clusters.sizes());
     let mut stages: Vec<Stage> = linked
         .seconds
         .iter()

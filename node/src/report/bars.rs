@@ -1,6 +1,7 @@
 //! Horizontal bars: stages by wall time, clusters by size.
 
-use super::data::{COUNT_MIN, ClusterSize, Stage};
+use super::count::COUNT_MIN;
+use super::data::{ClusterSize, Stage};
 use super::number;
 use super::picture::{DataTable, Picture};
 use super::svg::{Anchor, Drawing, at, fit};
@@ -89,18 +90,18 @@ pub(super) fn clusters(id: &str, clusters: &[ClusterSize]) -> Option<Picture> {
         .iter()
         .map(|cluster| Bar {
             label: records(cluster.size),
-            value: cluster.count.unwrap_or(0) as f64,
-            shown: cluster
-                .count
-                .map_or_else(|| format!("< {COUNT_MIN}"), number::count),
+            value: cluster.count.exact().unwrap_or(0) as f64,
+            shown: cluster.count.to_string(),
         })
         .collect();
     let most = longest(&bars)?;
     let largest = clusters.iter().map(|cluster| cluster.size).max()?;
     let total: u64 = clusters.iter().fold(0, |sum, cluster| {
-        sum.saturating_add(cluster.count.unwrap_or(0))
+        sum.saturating_add(cluster.count.exact().unwrap_or(0))
     });
-    let few = clusters.iter().any(|cluster| cluster.count.is_none());
+    let few = clusters
+        .iter()
+        .any(|cluster| cluster.count.exact().is_none());
     let finding = format!(
         "{}{} clusters; the largest has {}",
         if few { "More than " } else { "" },
@@ -117,7 +118,7 @@ pub(super) fn clusters(id: &str, clusters: &[ClusterSize]) -> Option<Picture> {
         kind: "clusters",
         note: format!(
             "Clusters of records that belong together, by number of records. Counts from 1 to {} are \
-             withheld.",
+             withheld; a count marked × is withheld so that no other can be computed.",
             COUNT_MIN - 1
         ),
         legend: Vec::new(),
@@ -165,6 +166,7 @@ fn draw(bars: &[Bar], most: f64) -> Drawing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::count::Count;
     use super::*;
 
     fn stage(name: &str, seconds: f64) -> Stage {
@@ -200,7 +202,7 @@ mod tests {
     fn clusters_are_summed() {
         let sizes = [(1, 5000), (2, 1200), (3, 40)].map(|(size, count)| ClusterSize {
             size,
-            count: Some(count),
+            count: Count::from(count),
         });
         let drawn = clusters("figure-1", &sizes).unwrap();
         assert_eq!(drawn.finding, "6,240 clusters; the largest has 3 records");

@@ -1,11 +1,11 @@
 //! How candidate pairs were found: tables by pair of owners and by block key.
 
-use super::data::{BlockKeyUse, Round};
+use super::data::{BlockKeyUse, PairQuality, Round};
 use super::number;
 use super::picture::DataTable;
 
-/// One line for each pair of owners.
-pub(super) fn by_pair(round: &Round) -> DataTable {
+/// One line for each of the pairs of owners.
+pub(super) fn by_pair(pairs: &[&PairQuality]) -> DataTable {
     let mut table = DataTable::new(&[
         "Owners",
         "Found by",
@@ -15,8 +15,7 @@ pub(super) fn by_pair(round: &Round) -> DataTable {
         "Linked by key",
         "Identity conflicts",
     ]);
-    let known = round
-        .pairs
+    let known = pairs
         .iter()
         .filter_map(|pair| Some((pair, pair.candidates.as_ref()?)));
     table.rows.extend(known.map(|(pair, found)| {
@@ -34,8 +33,8 @@ pub(super) fn by_pair(round: &Round) -> DataTable {
             found
                 .pair_completeness
                 .map_or_else(|| "unknown without truth".to_owned(), number::rate),
-            number::count(found.keyed),
-            number::count(found.identity_conflicts),
+            found.keyed.to_string(),
+            found.identity_conflicts.to_string(),
         ]
     }));
     table
@@ -100,7 +99,7 @@ fn sums(round: &Round) -> Vec<BlockKeyUse> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{CandidateUse, PairQuality};
+    use super::super::data::CandidateUse;
     use super::*;
 
     fn pair(owners: (&str, &str), pairs_left_out: u64) -> PairQuality {
@@ -134,7 +133,7 @@ mod tests {
         assert_eq!(keys.rows[1], ["birth", "2,400", "2", "340"]);
         let warning = warning(&round);
         assert!(warning.contains("340 pairs of birth"), "{warning}");
-        let pairs = by_pair(&round);
+        let pairs = by_pair(&round.pairs.iter().collect::<Vec<_>>());
         assert_eq!(pairs.rows[1][..2], ["a – c", "keys"]);
         assert_eq!(pairs.rows[1][4], "unknown without truth");
     }

@@ -149,7 +149,9 @@ fn best(points: &[CurvePoint]) -> Option<&CurvePoint> {
 }
 
 fn finding(pair: &PairQuality) -> String {
-    let (quality, points, kind) = match (&pair.measured, &pair.estimated) {
+    // The quality of the kind that the lines are of: the truth may be known at one threshold only.
+    let measured = pair.measured.as_ref().filter(|_| !pair.curve.is_empty());
+    let (quality, points, kind) = match (measured, &pair.estimated) {
         (Some(measured), _) => (Some(measured), &pair.curve, "F1"),
         (None, Some(estimated)) => (Some(estimated), &pair.estimated_curve, "Estimated F1"),
         (None, None) => (None, &pair.curve, "F1"),

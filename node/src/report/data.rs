@@ -5,6 +5,8 @@
 
 use serde::{Serialize, Serializer};
 
+use super::count::Count;
+
 /// Everything one report shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -121,9 +123,11 @@ pub struct CandidateUse {
     /// Share of the true pairs that were candidates; none without the truth.
     pub pair_completeness: Option<f64>,
     /// Assigned pairs that share a link key.
-    pub keyed: u64,
+    pub keyed: Count,
+    /// Whether there are links, and every one of them shares a link key: none by its score.
+    pub only_keyed: bool,
     /// Pairs with one number and everything else contradicting; not linked.
-    pub identity_conflicts: u64,
+    pub identity_conflicts: Count,
     /// Of the block keys, in the schema's order.
     pub block_keys: Vec<BlockKeyUse>,
     /// Tables of token bits, if any: bits of a table, tables, pairs proposed.
@@ -225,28 +229,22 @@ pub struct CurvePoint {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Quality {
     /// Share of the found links that are correct, 0 to 1.
+    #[serde(serialize_with = "short")]
     pub precision: f64,
     /// Share of the true links that are found, 0 to 1.
+    #[serde(serialize_with = "short")]
     pub recall: f64,
     /// Harmonic mean of the two.
+    #[serde(serialize_with = "short")]
     pub f1: f64,
     /// 95 % interval of F1, lower and upper end.
     pub f1_interval: Option<(f64, f64)>,
     /// Links that exist.
-    pub true_links: Option<u64>,
+    pub true_links: Option<Count>,
     /// Links that were found.
-    pub found_links: Option<u64>,
+    pub found_links: Option<Count>,
     /// Found links that exist.
-    pub correct_links: Option<u64>,
-}
-
-/// Counts from 1 to one less than this are withheld where they are of clusters or bars of a
-/// histogram: a report is made to be shown, and a cluster of unusual size may be known to somebody.
-pub const COUNT_MIN: u64 = 5;
-
-/// The count, unless it is withheld as too small.
-pub fn unless_few(count: u64) -> Option<u64> {
-    (count == 0 || count >= COUNT_MIN).then_some(count)
+    pub correct_links: Option<Count>,
 }
 
 /// How many clusters have one size.
@@ -254,9 +252,8 @@ pub fn unless_few(count: u64) -> Option<u64> {
 pub struct ClusterSize {
     /// Records in the cluster.
     pub size: usize,
-    /// Clusters of this size; `None` where the count is withheld because it is below
-    /// [`COUNT_MIN`].
-    pub count: Option<u64>,
+    /// Clusters of this size.
+    pub count: Count,
 }
 
 /// What one stage took.

@@ -11,7 +11,7 @@ use linkage_core::normalise::FieldCounts;
 use linkage_core::record::Finding;
 
 use super::Error;
-use super::data::COUNT_MIN;
+use super::count::COUNT_MIN;
 use super::number;
 use super::picture::{DataTable, LegendEntry, Picture};
 use super::svg::{Anchor, Drawing, at, fit};

@@ -5,17 +5,48 @@ use linkage_core::decide::fellegi_sunter::{PatternReport, Report};
 use linkage_core::schema::Schema;
 use linkage_core::{decide, quality, run};
 
+use super::count::{COUNT_MIN, by_size, unless_few};
 use super::data::{
-    BlockKeyUse, COUNT_MIN, CandidateUse, CurvePoint, FilterWeights, Histogram, LevelWeights,
-    PairQuality, PatternWeights, Quality, Weights, unless_few,
+    BlockKeyUse, CandidateUse, ClusterSize, CurvePoint, FilterWeights, Histogram, LevelWeights,
+    PairQuality, PatternWeights, Quality, Weights,
 };
+use super::page::{PICTURED_MAX, largest};
 
-/// What a run found out about two owners, without truth: `measured` and `curve` are left empty.
-pub fn pair(owners: (String, String), pair: &run::PairReport) -> PairQuality {
+/// Most bars of all histograms of a report together, about: beyond it neighbours are merged. A bar
+/// takes about 100 bytes in `report.json`, its point of the curve included.
+const BARS_MAX: usize = 24_000;
+
+/// For each pair how many neighbouring bars of its histogram are merged into one, so that a report
+/// on all of them is not too long: none of the pairs whose pictures are shown.
+pub fn merged_bars(pairs: &[run::PairReport]) -> Vec<usize> {
+    let bars: usize = pairs.iter().map(|pair| pair.histogram.counts.len()).sum();
+    let merged = bars.div_ceil(BARS_MAX).max(1);
+    let mut pictured = vec![false; pairs.len()];
+    for place in largest(pairs.iter().map(|pair| pair.compared), PICTURED_MAX) {
+        if let Some(pictured) = pictured.get_mut(place) {
+            *pictured = true;
+        }
+    }
+    let merged = |pictured| if pictured { 1 } else { merged };
+    pictured.into_iter().map(merged).collect()
+}
+
+/// Clusters by size, sizes that do not occur left out.
+pub fn clusters(sizes: &[u64]) -> Vec<ClusterSize> {
+    let sizes = (1..).zip(sizes).zip(by_size(sizes));
+    sizes
+        .filter(|((_, exact), _)| **exact > 0)
+        .map(|((size, _), count)| ClusterSize { size, count })
+        .collect()
+}
+
+/// What a run found out about two owners, without truth: `measured` and `curve` are left empty. Of
+/// the histogram, `merged` bars become one ([`merged_bars`]), and so do their points of the curve.
+pub fn pair(owners: (String, String), pair: &run::PairReport, merged: usize) -> PairQuality {
     let estimate = &pair.calibration.estimate;
     PairQuality {
         owners,
-        histogram: histogram(&pair.histogram),
+        histogram: histogram(&pair.histogram, merged),
         threshold: pair.calibration.threshold,
         estimated: Some(Quality {
             precision: estimate.precision,
@@ -34,7 +65,7 @@ pub fn pair(owners: (String, String), pair: &run::PairReport) -> PairQuality {
         }),
         measured: None,
         curve: vec![],
-        estimated_curve: curve(&pair.calibration.curve),
+        estimated_curve: every(curve(&pair.calibration.curve), merged),
         candidates: Some(candidates(pair)),
         weights: match &pair.weights {
             Some(run::Weights::Estimated(report)) => Some(weights(report)),
@@ -64,8 +95,9 @@ fn candidates(pair: &run::PairReport) -> CandidateUse {
         compared: pair.compared,
         reduction_ratio: pair.reduction_ratio,
         pair_completeness: None,
-        keyed: pair.keyed,
-        identity_conflicts: pair.identity_conflicts,
+        keyed: pair.keyed.into(),
+        only_keyed: pair.keyed > 0 && pair.keyed == pair.links,
+        identity_conflicts: pair.identity_conflicts.into(),
         block_keys: block_keys.collect(),
         token_bits: bits.map(|bits| (bits.bits, bits.tables, bits.count.pairs)),
     }
@@ -134,9 +166,9 @@ pub fn counted(quality: &quality::Quality) -> Quality {
         recall: quality.recall,
         f1: quality.f1,
         f1_interval: None,
-        true_links: Some(quality.true_pairs),
-        found_links: Some(quality.found),
-        correct_links: Some(quality.correct),
+        true_links: Some(quality.true_pairs.into()),
+        found_links: Some(quality.found.into()),
+        correct_links: Some(quality.correct.into()),
     }
 }
 
@@ -151,19 +183,33 @@ pub fn curve(points: &[decide::CurvePoint]) -> Vec<CurvePoint> {
     points.iter().map(point).collect()
 }
 
+/// The first of each `merged` points, and the last of all.
+fn every(points: Vec<CurvePoint>, merged: usize) -> Vec<CurvePoint> {
+    let last = points.len().saturating_sub(1);
+    let kept = |place: usize| place.is_multiple_of(merged.max(1)) || place == last;
+    let places = points.into_iter().enumerate();
+    places
+        .filter_map(|(place, point)| kept(place).then_some(point))
+        .collect()
+}
+
 /// No bars where there is no range of agreements to divide.
-fn histogram(histogram: &run::Histogram) -> Histogram {
+fn histogram(histogram: &run::Histogram, merged: usize) -> Histogram {
     let bars = histogram.counts.len();
     let width = (histogram.to - histogram.from) / bars as f64;
     if bars == 0 || width.is_nan() || width <= 0.0 {
         return Histogram::default();
     }
+    let merged = merged.max(1);
     let edge = |bar: usize| histogram.from + width * bar as f64;
+    // Counts are withheld after they are merged: fewer are too small then.
+    let counts = histogram.counts.chunks(merged);
+    let expected = histogram.expected_false.chunks(merged);
     Histogram {
-        edges: (0..=bars).map(edge).collect(),
-        counts: histogram.counts.iter().copied().map(unless_few).collect(),
+        edges: (0..bars).step_by(merged).chain([bars]).map(edge).collect(),
+        counts: counts.map(|bars| unless_few(bars.iter().sum())).collect(),
         k: Some(COUNT_MIN),
-        null_counts: Some(histogram.expected_false.clone()),
+        null_counts: Some(expected.map(|bars| bars.iter().sum()).collect()),
     }
 }
 
@@ -179,7 +225,33 @@ mod tests {
             counts: vec![3, 4],
             expected_false: vec![0.5, 0.0],
         };
-        assert!(histogram(&counts(1.0)).edges.is_empty());
-        assert_eq!(histogram(&counts(0.5)).edges, [0.5, 0.75, 1.0]);
+        assert!(histogram(&counts(1.0), 1).edges.is_empty());
+        assert_eq!(histogram(&counts(0.5), 1).edges, [0.5, 0.75, 1.0]);
+    }
+
+    #[test]
+    fn merged_bars_keep_their_sums_and_borders() {
+        let bars = run::Histogram {
+            from: 0.5,
+            to: 1.0,
+            counts: vec![3, 4, 1, 0, 9],
+            expected_false: vec![0.5, 0.25, 0.0, 0.0, 1.0],
+        };
+        let merged = histogram(&bars, 2);
+        assert_eq!(merged.edges.len(), 4);
+        for (edge, expected) in merged.edges.iter().zip([0.5, 0.7, 0.9, 1.0]) {
+            assert!((edge - expected).abs() < 1e-12, "{edge}");
+        }
+        assert_eq!(merged.counts, [Some(7), None, Some(9)]);
+        assert_eq!(merged.null_counts, Some(vec![0.75, 0.0, 1.0]));
+        let point = |threshold| CurvePoint {
+            threshold,
+            precision: 1.0,
+            recall: 1.0,
+            f1: 1.0,
+        };
+        let kept = every([0.5, 0.6, 0.7, 0.8].map(point).into(), 2);
+        let kept: Vec<f64> = kept.iter().map(|point| point.threshold).collect();
+        assert_eq!(kept, [0.5, 0.7, 0.8]);
     }
 }

@@ -1,5 +1,6 @@
 //! Scores of the candidate pairs: two modes and the threshold between them.
 
+use super::count::Count;
 use super::data::{Histogram, PairQuality};
 use super::number;
 use super::picture::{
@@ -71,7 +72,7 @@ pub(super) fn picture(id: &str, pair: &PairQuality) -> Option<Picture> {
     );
     Some(Picture {
         kind: "histogram",
-        note: format!("{scale_note}Pairs right of the line are links."),
+        note: format!("{scale_note}{}", links_note(pair)),
         legend: legend(&pair.histogram),
         padding: AXIS_PADDING,
         width_min: 0,
@@ -168,18 +169,17 @@ fn expected_outline(drawing: &mut Drawing, bins: &[Bin], across: &Scale, up: &Sc
 }
 
 fn finding(bins: &[Bin], pair: &PairQuality) -> String {
+    if let Some(found) = pair.candidates.as_ref().filter(|found| found.only_keyed) {
+        return format!(
+            "All pairs linked directly ({}) share a link key; no threshold was needed",
+            found.keyed
+        );
+    }
     let total: u64 = bins.iter().filter_map(|bin| bin.count).sum();
     let linked = bins.iter().filter(|bin| bin.linked);
     let links: u64 = linked.clone().filter_map(|bin| bin.count).sum();
     let chance = linked.filter_map(|bin| bin.expected);
     // Counts are exact only if the threshold lies between two bins and no bin is withheld.
-    let keyed = pair.candidates.as_ref().map_or(0, |found| found.keyed);
-    if links == 0 && keyed > 0 {
-        return format!(
-            "{} links share a link key, which needs no threshold; no other pair scores at or above it",
-            number::count(keyed)
-        );
-    }
     let between = bins
         .iter()
         .any(|bin| (bin.from - pair.threshold).abs() < 1e-9);
@@ -203,6 +203,17 @@ fn finding(bins: &[Bin], pair: &PairQuality) -> String {
         finding.push_str(&format!("; {expected} of them by chance"));
     }
     finding
+}
+
+/// Which pairs are links: those that share a link key stand at their score like any other.
+fn links_note(pair: &PairQuality) -> &'static str {
+    let keyed = pair.candidates.as_ref().map(|found| found.keyed);
+    match keyed {
+        None | Some(Count::Exact(0)) => "Pairs right of the line are links.",
+        Some(_) => {
+            "Pairs right of the line are links, and those that share a link key, wherever they are."
+        }
+    }
 }
 
 fn legend(histogram: &Histogram) -> Vec<LegendEntry> {
@@ -253,6 +264,7 @@ fn data(bins: &[Bin], k: Option<u64>) -> DataTable {
 
 #[cfg(test)]
 mod tests {
+    use super::super::data::CandidateUse;
     use super::*;
 
     fn pair(counts: Vec<Option<u64>>) -> PairQuality {
@@ -351,5 +363,25 @@ mod tests {
         let drawn = picture("figure-1", &odd).unwrap();
         let svg = drawn.drawing.to_string();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn links_by_key_alone_need_no_threshold() {
+        let mut keyed = pair(vec![Some(0), Some(29)]);
+        keyed.threshold = 1.0;
+        keyed.candidates = Some(CandidateUse {
+            keyed: Count::Exact(29),
+            only_keyed: true,
+            ..CandidateUse::default()
+        });
+        let drawn = picture("figure-1", &keyed).unwrap();
+        assert_eq!(
+            drawn.finding,
+            "All pairs linked directly (29) share a link key; no threshold was needed"
+        );
+        assert!(drawn.note.contains("wherever they are"), "{}", drawn.note);
+        keyed.candidates = None;
+        let drawn = picture("figure-1", &keyed).unwrap();
+        assert!(drawn.finding.contains("at or above the threshold"));
     }
 }

@@ -5,13 +5,14 @@
 //! | `index.html` | self-contained page: no script, no other file, reads from disk and prints |
 //! | `report.json` | the [`Report`] itself |
 //!
-//! Data flows `data` -> `check` -> pictures (`histogram`, `curves`, `bars`, `heatmap`, `flow`,
-//! `weights`) -> `page` -> templates in `templates/report/`. Nothing here computes a result: the
-//! report shows what it is given, and shows an en dash where it is given nothing finite.
+//! Data flows `data` -> `check` -> pictures (`histogram`, `curves`, `bars`, `heatmap`, `pair_map`,
+//! `flow`, `weights`) -> `page` -> templates in `templates/report/`. Nothing here computes a
+//! result: the report shows what it is given, and an en dash where it is given nothing finite.
 
 mod bars;
 mod candidates;
 mod check;
+pub mod count;
 mod curves;
 pub mod data;
 pub mod data_quality;
@@ -21,6 +22,7 @@ mod heatmap;
 mod histogram;
 mod number;
 mod page;
+mod pair_map;
 mod picture;
 mod scale;
 mod svg;

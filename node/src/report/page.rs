@@ -1,14 +1,19 @@
 //! The page: what the templates under `templates/report/` are given.
 
+use std::cmp::Reverse;
+
 use askama::Template;
 
 use super::data::{AuditResult, Level, PairQuality, Quality, Report, Round, Sight, TableView};
 use super::number;
 use super::picture::{DataTable, Picture};
-use super::{bars, candidates, curves, flow, heatmap, histogram, weights};
+use super::{bars, candidates, curves, flow, heatmap, histogram, pair_map, weights};
 
 /// Most pairs of owners whose pictures are shown: a page of hundreds is not read, and slow.
-const PICTURED_MAX: usize = 12;
+pub(super) const PICTURED_MAX: usize = 12;
+
+/// Most pairs of owners that tables list; a picture has all of them where there are more.
+const LISTED_MAX: usize = 30;
 
 /// Renders the page.
 pub(super) fn render(report: &Report) -> Result<String, askama::Error> {
@@ -116,6 +121,25 @@ fn quality_headline(round: &Round) -> Option<Headline> {
         );
         return Some(headline(quality, note));
     }
+    if round.pairs.len() > PICTURED_MAX {
+        let (middle, lowest) = pair_map::middle_and_lowest(&round.pairs)?;
+        let measured = round.pairs.iter().all(|pair| pair.measured.is_some());
+        return Some(Headline {
+            label: format!("Median F1, {}", round.name),
+            figure: number::rate(middle),
+            note: format!(
+                "of {} pairs of owners, lowest {}, {}",
+                number::count(round.pairs.len() as u64),
+                number::rate(lowest),
+                if measured {
+                    "counted against the truth"
+                } else {
+                    "estimated without the truth"
+                },
+            ),
+            alarm: false,
+        });
+    }
     let lowest = |kind: fn(&PairQuality) -> Option<&Quality>| {
         let qualities: Option<Vec<&Quality>> = round.pairs.iter().map(kind).collect();
         qualities?.into_iter().min_by(|a, b| a.f1.total_cmp(&b.f1))
@@ -142,6 +166,10 @@ struct RoundView<'a> {
     round: &'a Round,
     datasets: DataTable,
     quality: DataTable,
+    /// Every pair at a glance, where there are too many to picture each.
+    map: Option<Picture>,
+    /// Pairs of owners beyond those that the tables list.
+    unlisted: usize,
     /// How candidates were found: by pair of owners, by block key, and what was left out.
     candidates: DataTable,
     block_keys: DataTable,
@@ -170,7 +198,8 @@ struct ReleasedView<'a> {
 
 impl<'a> RoundView<'a> {
     fn new(round: &'a Round, figures: &mut FigureIds) -> Self {
-        let (shown, more_pairs) = pictured(round);
+        let (shown, more_pairs) = some(round, PICTURED_MAX);
+        let (listed, unlisted) = some(round, LISTED_MAX);
         let pairs = shown.into_iter().map(|pair| {
             let mut pictures = vec![
                 histogram::picture(&figures.next(), pair),
@@ -198,8 +227,12 @@ impl<'a> RoundView<'a> {
         Self {
             round,
             datasets: datasets(round),
-            quality: quality(round),
-            candidates: candidates::by_pair(round),
+            quality: quality(round, &listed),
+            map: (more_pairs > 0)
+                .then(|| pair_map::picture(&figures.next(), &round.pairs))
+                .flatten(),
+            unlisted,
+            candidates: candidates::by_pair(&listed),
             block_keys: candidates::by_block_key(round),
             left_out: candidates::warning(round),
             more_pairs,
@@ -212,19 +245,26 @@ impl<'a> RoundView<'a> {
     }
 }
 
-/// The pairs of owners whose pictures are shown, in their order: where there are too many, those of
-/// the lowest F1; and how many others there are.
-fn pictured(round: &Round) -> (Vec<&PairQuality>, usize) {
-    let mut worst: Vec<(usize, &PairQuality)> = round.pairs.iter().enumerate().collect();
-    let f1 = |pair: &PairQuality| {
-        let quality = pair.measured.as_ref().or(pair.estimated.as_ref());
-        quality.map_or(f64::INFINITY, |quality| quality.f1)
-    };
-    worst.sort_by(|(_, x), (_, y)| f1(x).total_cmp(&f1(y)));
-    let more = worst.len().saturating_sub(PICTURED_MAX);
-    worst.truncate(PICTURED_MAX);
-    worst.sort_by_key(|(place, _)| *place);
-    (worst.into_iter().map(|(_, pair)| pair).collect(), more)
+/// Places of the `most` largest in ascending order, by the number of pairs of records compared: the
+/// quality of few is hardly known. Of equal ones the first.
+pub(super) fn largest(compared: impl Iterator<Item = u64>, most: usize) -> Vec<usize> {
+    let mut places: Vec<(usize, u64)> = compared.enumerate().collect();
+    places.sort_by_key(|(_, compared)| Reverse(*compared));
+    places.truncate(most);
+    let mut places: Vec<usize> = places.into_iter().map(|(place, _)| place).collect();
+    places.sort_unstable();
+    places
+}
+
+/// At most `most` pairs of owners, the largest in their order; and how many others there are.
+fn some(round: &Round, most: usize) -> (Vec<&PairQuality>, usize) {
+    let compared = |pair: &PairQuality| pair.candidates.as_ref().map_or(0, |found| found.compared);
+    let places = largest(round.pairs.iter().map(compared), most);
+    let more = round.pairs.len() - places.len();
+    let shown = places
+        .into_iter()
+        .filter_map(|place| round.pairs.get(place));
+    (shown.collect(), more)
 }
 
 fn protection(table: &TableView) -> Vec<(&'static str, String)> {
@@ -259,7 +299,7 @@ fn datasets(round: &Round) -> DataTable {
 }
 
 /// Measured and estimated quality, one line each, all pairs first.
-fn quality(round: &Round) -> DataTable {
+fn quality(round: &Round, listed: &[&PairQuality]) -> DataTable {
     let mut table = DataTable::new(&[
         "Owners",
         "Source",
@@ -290,11 +330,11 @@ fn quality(round: &Round) -> DataTable {
             number::rate(quality.f1),
             interval.unwrap_or_else(absent),
         ];
-        line.extend(counts.map(|count| count.map_or_else(absent, number::count)));
+        line.extend(counts.map(|count| count.map_or_else(absent, |count| count.to_string())));
         table.rows.push(line);
     };
     push("all", "measured", &round.overall);
-    for pair in &round.pairs {
+    for pair in listed {
         let owners = format!("{} – {}", pair.owners.0, pair.owners.1);
         push(&owners, "measured", &pair.measured);
         push(&owners, "estimated", &pair.estimated);

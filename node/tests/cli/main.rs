@@ -9,6 +9,7 @@
 mod clkhash;
 mod dataset;
 mod encode;
+mod match_report;
 mod matching;
 mod standing;
 mod tools;

@@ -6,6 +6,7 @@
     reason = "a panic in a test is its failure"
 )]
 
+mod many;
 mod sample;
 
 use std::fs;

@@ -3,6 +3,7 @@
 //! The figures follow from simple formulas (two bell curves of scores) so that the pictures look
 //! like those of a real run. They measure nothing.
 
+use linkage_node::report::count::Count;
 use linkage_node::report::data::{
     AuditResult, BlockKeyUse, CandidateUse, Cell, ClusterSize, CurvePoint, DatasetLine, Dimension,
     Flow, FlowStep, Histogram, Level, PairQuality, ProcessUse, Quality, Report, Round, Sight,
@@ -47,16 +48,16 @@ impl Texts<'_> {
             flows: self.flows(),
             pairs,
             clusters: [(1, 11_204), (2, 7_870), (3, 4_120)]
-                .map(|(size, count)| ClusterSize { size, count: Some(count) })
+                .map(|(size, count)| ClusterSize { size, count: Count::from(count) })
                 .into(),
             overall: Some(Quality {
                 precision: 0.99312,
                 recall: 0.98934,
                 f1: 0.99123,
                 f1_interval: Some((0.98991, 0.99248)),
-                true_links: Some(16_230),
-                found_links: Some(16_168),
-                correct_links: Some(16_057),
+                true_links: Some(16_230.into()),
+                found_links: Some(16_168.into()),
+                correct_links: Some(16_057.into()),
             }),
             stages: [
                 ("Normalise and encode", 11.42, "37,200 records, 3,257 records/s"),
@@ -131,8 +132,9 @@ impl Texts<'_> {
             compared: pairs as u64,
             reduction_ratio: 0.99341,
             pair_completeness: Some(0.9987),
-            keyed: 4021,
-            identity_conflicts: 12,
+            keyed: 4021.into(),
+            only_keyed: false,
+            identity_conflicts: 12.into(),
             block_keys: keys
                 .map(|(name, share, cut)| BlockKeyUse {
                     name: self.of(name),

@@ -17,6 +17,7 @@ use linkage_core::run::{self, InMemory, Outcome};
 use linkage_core::schema::{CandidateSettings, DecideSettings, Schema};
 use linkage_engine::search::{Finder, Limits};
 use linkage_engine::standing::Standing;
+use linkage_node::report::count::Count;
 use linkage_node::report::data::Stage;
 use linkage_node::report::{self, DATA_FILE, PAGE_FILE};
 use serde_json::Value;
@@ -266,9 +267,9 @@ impl Matching<'_> {
         let started = Start::now();
         let outcome = link(&columns, link_records)?;
         let compared: u64 = outcome.pairs.iter().map(|pair| pair.compared).sum();
-        let clusters = screen::counted(outcome.clusters.count().into(), "cluster");
+        let records = columns.iter().map(|columns| columns.len() as u64).sum();
         let [find, decide] = finding.split(
-            started.stage("Decide and cluster", clusters),
+            started.stage("Decide and cluster", screen::counted(records, "record")),
             screen::counted(compared, "comparison"),
         );
         let mut stages = vec![read, find, decide];
@@ -291,10 +292,8 @@ impl Matching<'_> {
             links::write_clusters(csv, &outcome.clusters, inputs)
         })?;
         let counts = links::count(&links);
-        stages.push(writing.stage(
-            "Write links and clusters",
-            screen::counted(links.len() as u64, "link"),
-        ));
+        let written = format!("{} links", Count::from(links.len() as u64));
+        stages.push(writing.stage("Write links and clusters", written));
         let shown = summary::report(schema, inputs, &columns, &outcome, (&counts, judge), stages);
         report::write(outputs.staging(), &shown)?;
         let page = outputs.target(PAGE);

@@ -1,5 +1,6 @@
 //! What a matching found: on the screen, as JSON, as a report.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
 use jiff::{Timestamp, Unit};
@@ -8,9 +9,8 @@ use linkage_core::encode::Columns;
 use linkage_core::quality::Quality;
 use linkage_core::run::{Outcome, PairReport};
 use linkage_core::schema::{RecordsPerOwner, Schema};
-use linkage_node::report::data::{
-    COUNT_MIN, ClusterSize, PairQuality, Report, Round, Stage, unless_few,
-};
+use linkage_node::report::count::{Count, by_size};
+use linkage_node::report::data::{PairQuality, Report, Round, Stage};
 use linkage_node::report::from_run;
 use serde_json::{Value, json};
 
@@ -39,9 +39,9 @@ pub fn data(
             "compared": pair.compared,
             "reduction_ratio": pair.reduction_ratio,
             "block_rules": pair.block_rules,
-            "identity_conflicts": pair.identity_conflicts,
+            "identity_conflicts": Count::from(pair.identity_conflicts),
             "threshold": calibration.threshold,
-            "links": links(pair, counts),
+            "links": Count::from(links(pair, counts)),
             "estimated": calibration.estimate,
             "measured": judge.map(|judge| measured(judge, pair, counts)),
             "pair_completeness": judge.map(|judge| judge.pair_completeness(place(pair))),
@@ -51,8 +51,8 @@ pub fn data(
     json!({
         "datasets": datasets.collect::<Vec<_>>(),
         "pairs": pairs.collect::<Vec<_>>(),
-        "clusters": outcome.clusters.count(),
-        "clusters_by_size": outcome.clusters.sizes().into_iter().map(unless_few).collect::<Vec<_>>(),
+        "clusters": clusters(outcome),
+        "clusters_by_size": by_size(&outcome.clusters.sizes()),
     })
 }
 
@@ -74,7 +74,8 @@ pub fn text(
         let rows = screen::count(batch.len() as u64);
         vec![input.name.clone(), named.into(), rows]
     });
-    let pairs = outcome.pairs.iter().map(|pair| {
+    let (listed, unlisted) = listed(outcome);
+    let pairs = listed.iter().map(|pair| {
         let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
         let CurvePoint {
             precision,
@@ -87,7 +88,7 @@ pub fn text(
             screen::count(pair.compared),
             screen::percent(pair.reduction_ratio, 2),
             format!("{:.3}", pair.calibration.threshold),
-            screen::count(links(pair, counts)),
+            Count::from(links(pair, counts)).to_string(),
         ];
         row.extend([precision, recall, f1].map(|share| screen::percent(share, 1)));
         row
@@ -102,13 +103,9 @@ pub fn text(
         "recall",
         "F1",
     ];
-    let sizes: Vec<String> = (1..)
-        .zip(outcome.clusters.sizes())
-        .filter(|(_, count)| *count > 0)
-        .map(|(size, count)| match unless_few(count) {
-            Some(count) => format!("{} of {size}", screen::count(count)),
-            None => format!("< {COUNT_MIN} of {size}"),
-        })
+    let sizes = from_run::clusters(&outcome.clusters.sizes()).into_iter();
+    let sizes: Vec<String> = sizes
+        .map(|cluster| format!("{} of {}", cluster.count, cluster.size))
         .collect();
     let mut lines = vec![
         screen::table(&["data set", "records named by", "records"], 2, datasets),
@@ -118,8 +115,15 @@ pub fn text(
         assumption(schema).into(),
         format!("Clusters by number of records: {}", sizes.join(", ")),
     ];
+    if unlisted > 0 {
+        let more = screen::counted(unlisted as u64, "pair");
+        lines.insert(
+            3,
+            format!("{more} of data sets with fewer comparisons: see the report"),
+        );
+    }
     if let Some(judge) = judge {
-        lines.insert(4, truth_table(inputs, outcome, (counts, judge)));
+        lines.insert(4, truth_table(inputs, &listed, (counts, judge)));
         lines.insert(5, String::new());
     }
     lines.extend(conflicts(inputs, outcome));
@@ -145,22 +149,59 @@ grouped into clusters."
     }
 }
 
+/// Most data sets that a report names in its description.
+const NAMED_MAX: usize = 12;
+
+/// Most pairs of data sets that are listed.
+const LISTED_MAX: usize = 30;
+
+/// The pairs of data sets to list, in their order: where there are too many, those with
+/// the most pairs of records compared; and how many others there are.
+fn listed(outcome: &Outcome) -> (Vec<&PairReport>, usize) {
+    let mut largest: Vec<(usize, &PairReport)> = outcome.pairs.iter().enumerate().collect();
+    largest.sort_by_key(|(_, pair)| Reverse(pair.compared));
+    let more = largest.len().saturating_sub(LISTED_MAX);
+    largest.truncate(LISTED_MAX);
+    largest.sort_by_key(|(place, _)| *place);
+    (largest.into_iter().map(|(_, pair)| pair).collect(), more)
+}
+
+/// The number of clusters, if no count of a size is withheld: it could be computed from this one.
+fn clusters(outcome: &Outcome) -> Count {
+    let sizes = by_size(&outcome.clusters.sizes());
+    if sizes.iter().all(|count| count.exact().is_some()) {
+        Count::Exact(outcome.clusters.count().into())
+    } else {
+        Count::Withheld
+    }
+}
+
 /// Pairs that one identity number, say, brings together and everything else contradicts.
-fn conflicts<'a>(
-    inputs: &'a [Input],
-    outcome: &'a Outcome,
-) -> impl Iterator<Item = String> + use<'a> {
+fn conflicts(inputs: &[Input], outcome: &Outcome) -> Vec<String> {
     let some = outcome
         .pairs
         .iter()
         .filter(|pair| pair.identity_conflicts > 0);
-    some.map(|pair| {
-        let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
+    let some: Vec<&PairReport> = some.collect();
+    let all: u64 = some.iter().map(|pair| pair.identity_conflicts).sum();
+    let line = |place: String, count: u64| {
         format!(
-            "Identity conflicts {a} - {b}: {} with one number and nothing else in common, not linked",
-            screen::counted(pair.identity_conflicts, "pair")
+            "Identity conflicts {place}: {} pairs with one number and nothing else in common, not linked",
+            Count::from(count)
         )
-    })
+    };
+    if some.len() > LISTED_MAX {
+        let place = format!(
+            "in {} of data sets",
+            screen::counted(some.len() as u64, "pair")
+        );
+        return vec![line(place, all)];
+    }
+    let named = some.into_iter().map(|pair| {
+        let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
+        line(format!("{a} - {b}"), pair.identity_conflicts)
+    });
+    named.collect()
 }
 
 /// Block keys whose largest blocks were not compared: pairs may be missing there.
@@ -207,11 +248,18 @@ fn measured(judge: &Judge, pair: &PairReport, counts: &Counts) -> Quality {
 }
 
 /// What the truth says, a line for each pair of data sets.
-fn truth_table(inputs: &[Input], outcome: &Outcome, (counts, judge): (&Counts, &Judge)) -> String {
-    let rows = outcome.pairs.iter().map(|pair| {
+fn truth_table(
+    inputs: &[Input],
+    listed: &[&PairReport],
+    (counts, judge): (&Counts, &Judge),
+) -> String {
+    let rows = listed.iter().map(|pair| {
         let (a, b) = pair_name(inputs, pair.owner_a, pair.owner_b);
         let quality = measured(judge, pair, counts);
-        let mut row = vec![format!("{a} - {b}"), screen::count(quality.true_pairs)];
+        let mut row = vec![
+            format!("{a} - {b}"),
+            Count::from(quality.true_pairs).to_string(),
+        ];
         row.push(screen::percent(judge.pair_completeness(place(pair)), 2));
         let shares = [quality.precision, quality.recall, quality.f1];
         row.extend(shares.map(|share| screen::percent(share, 2)));
@@ -238,12 +286,7 @@ pub fn report(
     stages: Vec<Stage>,
 ) -> Report {
     let entity = schema.map_or("records", |schema| schema.entity.as_str());
-    let datasets: Vec<String> = inputs
-        .iter()
-        .zip(batches)
-        .map(|(input, batch)| format!("{} ({})", input.name, screen::count(batch.len() as u64)))
-        .collect();
-    let sizes = (1..).zip(outcome.clusters.sizes());
+    let merged = from_run::merged_bars(&outcome.pairs);
     let now = Timestamp::now();
     Report {
         title: format!("Linkage of {entity}"),
@@ -251,22 +294,14 @@ pub fn report(
         linkage_version: env!("CARGO_PKG_VERSION").into(),
         rounds: vec![Round {
             name: entity.to_owned(),
-            description: format!(
-                "Token files and their numbers of records: {}. The quality is estimated without truth.",
-                datasets.join(", ")
-            ),
+            description: description(inputs, batches, judge.is_some()),
             pairs: outcome
                 .pairs
                 .iter()
-                .map(|pair| quality(pair, inputs, (counts, judge), schema))
+                .zip(merged)
+                .map(|(pair, merged)| quality((pair, merged), inputs, (counts, judge), schema))
                 .collect(),
-            clusters: sizes
-                .filter(|(_, count)| *count > 0)
-                .map(|(size, count)| ClusterSize {
-                    size,
-                    count: unless_few(count),
-                })
-                .collect(),
+            clusters: from_run::clusters(&outcome.clusters.sizes()),
             stages,
             ..Round::default()
         }],
@@ -276,15 +311,41 @@ pub fn report(
     }
 }
 
+/// What was linked, and where its quality is known from.
+fn description(inputs: &[Input], batches: &[Columns<'_>], known: bool) -> String {
+    let sizes = || batches.iter().map(|batch| batch.len() as u64);
+    let what = if inputs.len() > NAMED_MAX {
+        let files = screen::counted(inputs.len() as u64, "token file");
+        format!(
+            "{files} of {} in all.",
+            screen::counted(sizes().sum(), "record")
+        )
+    } else {
+        let named = inputs.iter().zip(sizes());
+        let named: Vec<String> = named
+            .map(|(input, size)| format!("{} ({})", input.name, screen::count(size)))
+            .collect();
+        format!(
+            "Token files and their numbers of records: {}.",
+            named.join(", ")
+        )
+    };
+    if known {
+        format!("{what} Measured quality is counted against the truth; estimates do not use it.")
+    } else {
+        format!("{what} The quality is estimated without truth.")
+    }
+}
+
 fn quality(
-    pair: &PairReport,
+    (pair, merged): (&PairReport, usize),
     inputs: &[Input],
     (counts, judge): (&Counts, Option<&Judge>),
     schema: Option<&Schema>,
 ) -> PairQuality {
-    let mut shown = from_run::pair(pair_name(inputs, pair.owner_a, pair.owner_b), pair);
+    let mut shown = from_run::pair(pair_name(inputs, pair.owner_a, pair.owner_b), pair, merged);
     if let Some(estimated) = &mut shown.estimated {
-        estimated.found_links = Some(links(pair, counts));
+        estimated.found_links = Some(links(pair, counts).into());
     }
     if let Some(judge) = judge {
         shown.measured = Some(from_run::counted(&measured(judge, pair, counts)));
