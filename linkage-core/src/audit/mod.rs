@@ -18,6 +18,7 @@ pub mod action;
 pub mod chain;
 pub mod checkpoint;
 pub mod entry;
+pub mod tree;
 pub mod verify;
 
 #[cfg(test)]
