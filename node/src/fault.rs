@@ -58,6 +58,11 @@ impl Fault {
         Self::new(Code::Internal, reason, message)
     }
 
+    /// A stream of messages that broke off, or held one that cannot be read.
+    pub fn broken(status: &Status) -> Self {
+        Self::new(status.code(), "request.broken", status.message())
+    }
+
     /// The gRPC code.
     pub fn code(&self) -> Code {
         self.code

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::accept::RefusalSink;
 use crate::auditlog::AuditLog;
-use crate::authz::{Caller, Denial, DenialSink};
+use crate::authz::permit::Caller;
+use crate::authz::{Denial, DenialSink};
 use crate::fault::Fault;
 use crate::identity::{Identity, Role};
 use crate::refusal::Refusal;

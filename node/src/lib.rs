@@ -15,6 +15,7 @@ mod handshakes;
 pub mod identity;
 pub mod limits;
 pub mod pki;
+pub mod procedures;
 pub mod refusal;
 pub mod service;
 pub mod tls;

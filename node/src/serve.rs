@@ -5,59 +5,24 @@ use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
 use linkage_core::keys::SealingKey;
-use linkage_proto::v1::extracts_server::ExtractsServer;
-use linkage_proto::v1::mailbox_server::MailboxServer;
-use linkage_proto::v1::operations_server::OperationsServer;
-use linkage_proto::v1::projects_server::ProjectsServer;
-use linkage_proto::v1::runs_server::RunsServer;
-use linkage_proto::v1::tables_server::TablesServer;
-use linkage_proto::v1::uploads_server::UploadsServer;
 use ring::signature::Ed25519KeyPair;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::service::Routes;
 
 use crate::auditlog::AuditLog;
-use crate::authz::{AuthzLayer, Rule, Table};
-use crate::identity::{Identity, Role};
+use crate::authz::layer::AuthzLayer;
+use crate::authz::table::Table;
+use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::matcher::Matcher;
 use crate::owner::{Owner, Parts};
+use crate::procedures::Services;
 use crate::service::{ServeOptions, serve};
 use crate::settings::{NodeRole, Settings};
 use crate::store::matcher::MatcherStore;
 use crate::store::owner::OwnerStore;
 use crate::{keyfile, store, tls};
-
-/// Who may call what at a matcher. Everything else is denied.
-pub const MATCHER_RULES: &[Rule] = &[
-    ("/linkage.v1.Projects/Propose", &[Role::Owner]),
-    ("/linkage.v1.Projects/Sign", &[Role::Owner]),
-    ("/linkage.v1.Projects/Get", &[Role::Owner]),
-    ("/linkage.v1.Projects/List", &[Role::Owner]),
-    ("/linkage.v1.Mailbox/Post", &[Role::Owner]),
-    ("/linkage.v1.Mailbox/Collect", &[Role::Owner]),
-    ("/linkage.v1.Uploads/Begin", &[Role::Owner]),
-    ("/linkage.v1.Uploads/Put", &[Role::Owner]),
-    ("/linkage.v1.Uploads/Seal", &[Role::Owner]),
-    ("/linkage.v1.Runs/Start", &[Role::Owner]),
-    ("/linkage.v1.Runs/Positions", &[Role::Owner]),
-];
-
-/// Who may call what at an owner. Everything else is denied.
-pub const OWNER_RULES: &[Rule] = &[
-    ("/linkage.v1.Operations/Propose", &[Role::Operator]),
-    ("/linkage.v1.Operations/Approve", &[Role::Operator]),
-    ("/linkage.v1.Operations/Status", &[Role::Operator]),
-    ("/linkage.v1.Operations/AgreeKey", &[Role::Operator]),
-    ("/linkage.v1.Operations/Upload", &[Role::Operator]),
-    ("/linkage.v1.Operations/StartRun", &[Role::Operator]),
-    ("/linkage.v1.Operations/FetchPositions", &[Role::Operator]),
-    ("/linkage.v1.Extracts/Catalogue", &[Role::Analyst]),
-    ("/linkage.v1.Extracts/Answer", &[Role::Analyst]),
-    ("/linkage.v1.Tables/Compute", &[Role::Owner]),
-];
 
 /// File in the data folder that holds the address on which the node listens, for whoever started it
 /// on port 0.
@@ -115,7 +80,7 @@ pub enum Error {
     },
     /// The table of permissions.
     #[error("the table of permissions is wrong")]
-    Rules(#[from] crate::authz::TableError),
+    Rules(#[from] crate::authz::table::TableError),
     /// The server.
     #[error(transparent)]
     Serve(#[from] crate::service::ServeError),
@@ -136,10 +101,12 @@ pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<()
     let journal = Journal::new(log, me.clone());
 
     let limits = Limits::default();
-    let (rules, routes) = match settings.role {
-        NodeRole::Matcher => (MATCHER_RULES, matcher(&settings, &journal, &limits)?),
-        NodeRole::Owner => (OWNER_RULES, owner(settings.clone(), &journal, &limits)?),
+    let services = match settings.role {
+        NodeRole::Matcher => matcher(&settings, &journal, &limits)?,
+        NodeRole::Owner => owner(settings.clone(), &journal, &limits)?,
     };
+    let (routes, rules) = services.into_parts();
+    let table = Table::new(me.party(), &rules)?;
     let listen = |source| Error::Listen {
         address: settings.listen.clone(),
         source,
@@ -164,7 +131,7 @@ pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<()
         trust_domain: settings.trust_domain.clone(),
         limits,
         refusals: Arc::new(journal.clone()),
-        authz: AuthzLayer::new(Table::new(rules)?, Arc::new(journal.clone())),
+        authz: AuthzLayer::new(table, Arc::new(journal.clone())),
     };
     let stopped = serve(listener, options, routes, shutdown).await?;
     tracing::info!(connections_cut = stopped.connections_cut, "stopped");
@@ -203,7 +170,7 @@ fn signing_key(path: &Path) -> Result<Ed25519KeyPair, Error> {
         .map_err(|_| Error::KeyContent(path.to_owned()))
 }
 
-fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Routes, Error> {
+fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Services, Error> {
     let keys = settings.data_dir.join("keys");
     if keys.exists() {
         return Err(Error::KeyAtMatcher(keys));
@@ -212,22 +179,14 @@ fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Ro
     store::private_folder(&uploads)?;
     let state = MatcherStore::open(&settings.data_dir.join("matcher.db"))?;
     let matcher = Matcher::new(state, uploads, journal.clone(), settings.party.clone());
-    let bytes = limits.message_bytes_max;
-    Ok(Routes::new(
-        ProjectsServer::from_arc(Arc::clone(&matcher))
-            .max_decoding_message_size(bytes)
-            .max_encoding_message_size(bytes),
-    )
-    .add_service(MailboxServer::from_arc(Arc::clone(&matcher)).max_decoding_message_size(bytes))
-    .add_service(UploadsServer::from_arc(Arc::clone(&matcher)).max_decoding_message_size(bytes))
-    .add_service(
-        RunsServer::from_arc(matcher)
-            .max_decoding_message_size(bytes)
-            .max_encoding_message_size(bytes),
-    ))
+    Ok(Services::new(limits.message_bytes_max)
+        .projects(&matcher)
+        .mailbox(&matcher)
+        .uploads(&matcher)
+        .runs(&matcher))
 }
 
-fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Routes, Error> {
+fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Services, Error> {
     // The configuration's own check has seen that an owner names a sealing key.
     let path = settings.sealing_key.clone().unwrap_or_default();
     let sealing = SealingKey::from_bytes(keyfile::read(&path)?.as_slice())
@@ -244,29 +203,8 @@ fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Route
         tls,
         limits: limits.clone(),
     });
-    let bytes = limits.message_bytes_max;
-    Ok(
-        Routes::new(
-            OperationsServer::from_arc(Arc::clone(&owner)).max_decoding_message_size(bytes),
-        )
-        .add_service(ExtractsServer::from_arc(Arc::clone(&owner)).max_decoding_message_size(bytes))
-        .add_service(
-            TablesServer::from_arc(owner)
-                .max_decoding_message_size(bytes)
-                .max_encoding_message_size(bytes),
-        ),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_procedure_is_covered_by_exactly_one_node() {
-        let rules: Vec<Rule> = MATCHER_RULES.iter().chain(OWNER_RULES).copied().collect();
-        let table = Table::new(&rules).unwrap();
-        let uncovered = crate::authz::uncovered(linkage_proto::DESCRIPTOR, &table).unwrap();
-        assert_eq!(uncovered, Vec::<String>::new());
-    }
+    Ok(Services::new(limits.message_bytes_max)
+        .operations(&owner)
+        .extracts(&owner)
+        .tables(&owner))
 }

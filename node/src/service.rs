@@ -16,7 +16,7 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::accept::{Acceptor, RefusalSink};
-use crate::authz::AuthzLayer;
+use crate::authz::layer::AuthzLayer;
 use crate::connections::Connections;
 use crate::limits::Limits;
 

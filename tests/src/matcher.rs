@@ -4,31 +4,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use linkage_core::ids::ProjectId;
+use linkage_core::project::Project;
 use linkage_node::auditlog::AuditLog;
-use linkage_node::authz::{AuthzLayer, Table};
+use linkage_node::authz::layer::AuthzLayer;
+use linkage_node::authz::permit::{Manifests, Member};
+use linkage_node::authz::table::Table;
 use linkage_node::demo::cluster::{MATCHER, TRUST_DOMAIN};
+use linkage_node::fault::Fault;
 use linkage_node::identity::{Identity, Role};
 use linkage_node::journal::Journal;
 use linkage_node::limits::Limits;
 use linkage_node::matcher::Matcher;
 use linkage_node::pki::DevPki;
-use linkage_node::serve::MATCHER_RULES;
+use linkage_node::procedures::{Mailbox, Runs, Services, mailbox, runs};
 use linkage_node::service::{ServeOptions, serve};
 use linkage_node::store::matcher::MatcherStore;
 use linkage_node::{entropy, tls};
 use linkage_proto::v1;
-use linkage_proto::v1::mailbox_server::{Mailbox, MailboxServer};
-use linkage_proto::v1::projects_server::ProjectsServer;
-use linkage_proto::v1::runs_server::{Runs, RunsServer};
-use linkage_proto::v1::uploads_server::UploadsServer;
 use ring::signature::Ed25519KeyPair;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::Routes;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
 use crate::certificates;
 
@@ -89,10 +89,13 @@ impl Cheater {
             matcher: Arc::clone(&matcher),
             cheat: seen,
         });
-        let routes = Routes::new(ProjectsServer::from_arc(Arc::clone(&matcher)))
-            .add_service(UploadsServer::from_arc(matcher))
-            .add_service(MailboxServer::from_arc(Arc::clone(&cheating)))
-            .add_service(RunsServer::from_arc(cheating));
+        let limits = Limits::default();
+        let services = Services::new(limits.message_bytes_max)
+            .projects(&matcher)
+            .uploads(&matcher)
+            .mailbox(&cheating)
+            .runs(&cheating);
+        let (routes, rules) = services.into_parts();
         let files = pki.issue(
             Role::Matcher,
             MATCHER,
@@ -105,9 +108,9 @@ impl Cheater {
         let options = ServeOptions {
             tls,
             trust_domain: TRUST_DOMAIN.to_owned(),
-            limits: Limits::default(),
+            limits,
             refusals: Arc::new(journal.clone()),
-            authz: AuthzLayer::new(Table::new(MATCHER_RULES)?, Arc::new(journal)),
+            authz: AuthzLayer::new(Table::new(MATCHER, &rules)?, Arc::new(journal)),
         };
         let serving = tokio::spawn(async move {
             // Ends with the task only; whoever calls it then hears of a lost connection.
@@ -133,50 +136,58 @@ struct Cheating {
     cheat: watch::Receiver<Cheat>,
 }
 
-#[tonic::async_trait]
+impl Manifests for Cheating {
+    fn known_project(&self, id: &ProjectId) -> Result<Option<Project>, Fault> {
+        self.matcher.known_project(id)
+    }
+
+    fn journal(&self) -> &Journal {
+        self.matcher.journal()
+    }
+}
+
 impl Mailbox for Cheating {
     async fn post(
         &self,
-        request: Request<v1::PostRequest>,
-    ) -> Result<Response<v1::PostReply>, Status> {
-        self.matcher.post(request).await
+        member: Member<mailbox::Post>,
+        request: v1::PostRequest,
+    ) -> Result<v1::PostReply, Fault> {
+        self.matcher.post(member, request).await
     }
 
     async fn collect(
         &self,
-        request: Request<v1::CollectRequest>,
-    ) -> Result<Response<v1::CollectReply>, Status> {
-        let kind = request.get_ref().kind();
-        let mut reply = self.matcher.collect(request).await?;
+        member: Member<mailbox::Collect>,
+        request: v1::CollectRequest,
+    ) -> Result<v1::CollectReply, Fault> {
+        let kind = request.kind();
+        let mut reply = self.matcher.collect(member, request).await?;
         let change = self.cheat.borrow().items.clone();
         if let Some(change) = change {
-            change(kind, &mut reply.get_mut().items);
+            change(kind, &mut reply.items);
         }
         Ok(reply)
     }
 }
 
-#[tonic::async_trait]
 impl Runs for Cheating {
-    type StartStream = <Matcher as Runs>::StartStream;
-
     async fn start(
         &self,
-        request: Request<v1::StartRequest>,
-    ) -> Result<Response<Self::StartStream>, Status> {
-        self.matcher.start(request).await
+        member: Member<runs::Start>,
+        request: v1::StartRequest,
+    ) -> Result<ReceiverStream<Result<v1::RunEvent, Status>>, Fault> {
+        self.matcher.start(member, request).await
     }
-
-    type PositionsStream = ReceiverStream<Result<v1::PositionsPart, Status>>;
 
     async fn positions(
         &self,
-        request: Request<v1::PositionsRequest>,
-    ) -> Result<Response<Self::PositionsStream>, Status> {
-        let mut honest = self.matcher.positions(request).await?.into_inner();
+        member: Member<runs::Positions>,
+        request: v1::PositionsRequest,
+    ) -> Result<ReceiverStream<Result<v1::PositionsPart, Status>>, Fault> {
+        let mut honest = self.matcher.positions(member, request).await?;
         let mut parts = vec![];
         while let Some(part) = honest.next().await {
-            parts.push(part?);
+            parts.push(part.map_err(|status| Fault::broken(&status))?);
         }
         let change = self.cheat.borrow().positions.clone();
         if let Some(change) = change {
@@ -190,6 +201,6 @@ impl Runs for Cheating {
                 }
             }
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(ReceiverStream::new(stream))
     }
 }

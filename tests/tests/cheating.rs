@@ -305,19 +305,21 @@ async fn an_owner_answers_only_the_table_it_was_asked_for() -> Result<()> {
     let credit = channel(&world, Role::Owner, "credit", &health).await?;
     let third = channel(&world, Role::Owner, "social-security", &health).await?;
 
-    type Change = fn(&mut v1::TableOpening);
+    let other = world.agreed(&Rules::default()).await?;
+
+    type Change = fn(&mut v1::TableOpening, ProjectId);
     let cases: [(&str, &Channel, Change); 7] = [
-        ("the very table", &credit, |_| {}),
-        ("another owner", &third, |_| {}),
-        ("another question", &credit, |o| {
+        ("the very table", &credit, |_, _| {}),
+        ("another owner", &third, |_, _| {}),
+        ("another question", &credit, |o, _| {
             o.request_digest = vec![1; 32].into()
         }),
-        ("another run", &credit, |o| o.run = vec![1; 16].into()),
-        ("another project", &credit, |o| {
-            o.project = vec![1; 32].into()
+        ("another run", &credit, |o, _| o.run = vec![1; 16].into()),
+        ("another project", &credit, |o, other| {
+            o.project = other.as_bytes().to_vec().into()
         }),
-        ("other positions", &credit, |o| o.positions += 1),
-        ("another shape", &credit, |o| o.rows = 2),
+        ("other positions", &credit, |o, _| o.positions += 1),
+        ("another shape", &credit, |o, _| o.rows = 2),
     ];
     for (number, (what, caller, change)) in (0..).zip(cases) {
         let name = [number; 16];
@@ -330,7 +332,7 @@ async fn an_owner_answers_only_the_table_it_was_asked_for() -> Result<()> {
         let asked = tokio::spawn(async move { extracts.answer(request).await });
 
         let mut opening = opening(&world, project, name)?;
-        change(&mut opening);
+        change(&mut opening, other);
         let message = v1::TableMessage {
             message: Some(Message::Opening(opening)),
         };
@@ -348,6 +350,15 @@ async fn an_owner_answers_only_the_table_it_was_asked_for() -> Result<()> {
         };
         assert_eq!(calls::refusal(asked.await?)?, expected, "{what}");
     }
+    // Who names a project that is not there is not even heard out.
+    let mut opening = opening(&world, project, [9; 16])?;
+    opening.project = vec![1; 32].into();
+    let message = v1::TableMessage {
+        message: Some(Message::Opening(opening)),
+    };
+    let mut tables = TablesClient::new(credit.clone());
+    let answer = tables.compute(tokio_stream::once(message)).await;
+    assert_eq!(calls::refusal(answer)?, "project.unknown");
     world.analyst()?.extract(&project, SQL).await?;
     Ok(())
 }

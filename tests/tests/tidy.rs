@@ -184,6 +184,26 @@ fn no_file_names_a_machine() {
 }
 
 #[test]
+fn only_one_file_answers_calls() {
+    // A service implemented elsewhere would be reached without a permit.
+    const GATE: &str = "node/src/procedures.rs";
+    let files = files().unwrap();
+    // The health service is tonic's own, and tells nothing to who may not know.
+    let implements =
+        |line: &str| line.contains(concat!("_ser", "ver::")) && !line.contains("tonic_health");
+    let answers = |file: &&File| {
+        let code = file.path.starts_with("node/src/") || file.path.starts_with("tests/");
+        code && file.is_rust() && file.lines().any(|(_, line)| implements(line))
+    };
+    let found: Vec<&str> = files
+        .iter()
+        .filter(answers)
+        .map(|file| file.path.as_str())
+        .collect();
+    assert_eq!(found, [GATE], "services are implemented in one place");
+}
+
+#[test]
 fn dependencies_are_from_crates_io_and_none_is_banned() {
     let lock: toml::Table =
         toml::from_str(&fs::read_to_string(root().join("Cargo.lock")).unwrap()).unwrap();

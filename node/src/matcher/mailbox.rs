@@ -3,44 +3,39 @@
 use linkage_core::audit::action::Action;
 use linkage_core::project::Purpose;
 use linkage_proto::v1;
-use linkage_proto::v1::mailbox_server::Mailbox;
-use tonic::{Code, Request, Response, Status};
+use tonic::Code;
 
 use super::Matcher;
-use crate::authz::Caller;
+use crate::authz::permit::Member;
 use crate::fault::Fault;
+use crate::procedures::{Mailbox, mailbox};
 use crate::store::matcher::Item;
 use crate::wire;
 
 /// Largest item: a sealed contribution takes 112 bytes.
 const BODY_BYTES_MAX: usize = 1024;
 
-#[tonic::async_trait]
 impl Mailbox for Matcher {
     async fn post(
         &self,
-        request: Request<v1::PostRequest>,
-    ) -> Result<Response<v1::PostReply>, Status> {
-        let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let member = self.member(&caller, &request.project)?;
-        self.require_agreed(&member.project)?;
+        member: Member<mailbox::Post>,
+        request: v1::PostRequest,
+    ) -> Result<v1::PostReply, Fault> {
+        let project = member.project();
+        self.require_agreed(project)?;
         let kind = request.kind();
         if request.body.len() > BODY_BYTES_MAX {
-            return Err(Fault::malformed("the item").into());
+            return Err(Fault::malformed("the item"));
         }
         let (purpose, signed) = signed_item(kind, &request.recipient, &request.body)?;
         if kind == v1::ItemKind::Sealed {
             let recipient = wire::party(&request.recipient)?;
-            member.project.owner(&recipient).map_err(Fault::from)?;
+            project.owner(&recipient)?;
         }
         if kind != v1::ItemKind::Sealed && !request.recipient.is_empty() {
-            return Err(Fault::malformed("the item's recipient").into());
+            return Err(Fault::malformed("the item's recipient"));
         }
-        member
-            .project
-            .verify(&member.party, purpose, &signed, &request.signature)
-            .map_err(Fault::from)?;
+        project.verify(member.party(), purpose, &signed, &request.signature)?;
         let action = match kind {
             v1::ItemKind::Commitment => Some(Action::KeyCommit),
             v1::ItemKind::KeyCheck => Some(Action::KeyAgree),
@@ -48,46 +43,41 @@ impl Mailbox for Matcher {
         };
         if let Some(action) = action {
             self.journal
-                .act_of(&caller, action, member.project.id.short())
-                .project(&member.project.id)
+                .act_of(member.caller(), action, project.id.short())
+                .project(&project.id)
                 .digest("published", &request.body)
                 .ok()?;
         }
         let item = Item {
-            sender: member.party.to_string(),
+            sender: member.party().to_string(),
             body: request.body.to_vec(),
             signature: request.signature.to_vec(),
         };
         let stored = self
             .store
-            .add_item(&member.project.id, kind.into(), &request.recipient, &item)
-            .map_err(Fault::from)?;
+            .add_item(&project.id, kind.into(), &request.recipient, &item)?;
         if !stored {
             return Err(Fault::new(
                 Code::AlreadyExists,
                 "key.posted",
                 "another item stands in this place: a contribution cannot be changed",
-            )
-            .into());
+            ));
         }
-        Ok(Response::new(v1::PostReply {}))
+        Ok(v1::PostReply {})
     }
 
     async fn collect(
         &self,
-        request: Request<v1::CollectRequest>,
-    ) -> Result<Response<v1::CollectReply>, Status> {
-        let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let member = self.member(&caller, &request.project)?;
+        member: Member<mailbox::Collect>,
+        request: v1::CollectRequest,
+    ) -> Result<v1::CollectReply, Fault> {
         let recipient = match request.kind() {
-            v1::ItemKind::Sealed => member.party.as_str(),
+            v1::ItemKind::Sealed => member.party().as_str(),
             _ => "",
         };
         let items = self
             .store
-            .items(&member.project.id, request.kind, recipient)
-            .map_err(Fault::from)?
+            .items(&member.project().id, request.kind, recipient)?
             .into_iter()
             .map(|item| v1::Item {
                 sender: item.sender,
@@ -95,7 +85,7 @@ impl Mailbox for Matcher {
                 signature: item.signature.into(),
             })
             .collect();
-        Ok(Response::new(v1::CollectReply { items }))
+        Ok(v1::CollectReply { items })
     }
 }
 

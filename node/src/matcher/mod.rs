@@ -1,9 +1,8 @@
 //! The matcher's services: projects, mailbox, uploads, runs.
 //!
 //! The matcher holds tokens and the link map, never a key or an identifier. Each call is let in by
-//! role (the authorisation table) and then by membership: `Matcher::member` gives a project only
-//! to the owners that its manifest names, and tells an absent project from a foreign one by
-//! nothing.
+//! role and, where it is about a project, by membership ([`crate::authz`]): only the owners that a
+//! manifest names see its project, and nothing tells them an absent one from a foreign one.
 
 mod mailbox;
 mod projects;
@@ -20,11 +19,10 @@ use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
 
-use crate::authz::Caller;
+use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::store::matcher::MatcherStore;
-use crate::wire;
 
 /// A matcher's state, shared by its services.
 pub struct Matcher {
@@ -36,12 +34,6 @@ pub struct Matcher {
     me: Weak<Self>,
     /// Held while a run is made: one at a time, each takes all cores.
     running: tokio::sync::Mutex<()>,
-}
-
-/// A project seen by one of its owners; made by `Matcher::member` alone.
-struct Membership {
-    project: Project,
-    party: PartyId,
 }
 
 impl Matcher {
@@ -60,20 +52,6 @@ impl Matcher {
             me: Weak::clone(me),
             running: tokio::sync::Mutex::new(()),
         })
-    }
-
-    /// The project, if the caller is one of its owners.
-    fn member(&self, caller: &Caller, project: &[u8]) -> Result<Membership, Fault> {
-        let id = wire::project_id(project)?;
-        let Some(manifest) = self.store.manifest(&id)? else {
-            return Err(self.journal.deny(caller, None, Fault::no_project()));
-        };
-        let project = Project::parse(&manifest)?;
-        let party = wire::party(caller.identity().party())?;
-        project
-            .owner(&party)
-            .map_err(|error| self.journal.deny(caller, Some(&id), error.into()))?;
-        Ok(Membership { project, party })
     }
 
     /// Refuses unless every owner has signed the manifest.
@@ -128,5 +106,17 @@ impl Matcher {
         signature: &[u8],
     ) -> Result<(), Fault> {
         Ok(project.verify(party, Purpose::Manifest, b"", signature)?)
+    }
+}
+
+impl Manifests for Matcher {
+    fn known_project(&self, id: &ProjectId) -> Result<Option<Project>, Fault> {
+        let manifest = self.store.manifest(id)?;
+        let project = manifest.map(|manifest| Project::parse(&manifest));
+        Ok(project.transpose()?)
+    }
+
+    fn journal(&self) -> &Journal {
+        &self.journal
     }
 }

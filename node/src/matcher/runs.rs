@@ -7,39 +7,39 @@ use linkage_core::project::Project;
 use linkage_core::run::{self, Outcome};
 use linkage_proto::v1;
 use linkage_proto::v1::run_event::Event;
-use linkage_proto::v1::runs_server::Runs;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Status};
 
 use super::{Matcher, spool};
-use crate::authz::Caller;
+use crate::authz::permit::{Caller, Member};
 use crate::fault::Fault;
+use crate::procedures::{Runs, runs};
 use crate::store::matcher::{Run, Upload};
 
 /// Positions in one message: 256 KiB.
 const POSITIONS_PER_PART: usize = 65_536;
 
-#[tonic::async_trait]
 impl Runs for Matcher {
-    type StartStream = ReceiverStream<Result<v1::RunEvent, Status>>;
-
     async fn start(
         &self,
-        request: Request<v1::StartRequest>,
-    ) -> Result<Response<Self::StartStream>, Status> {
-        let caller = Caller::of(&request)?;
-        let member = self.member(&caller, &request.into_inner().project)?;
-        let project = member.project;
+        member: Member<runs::Start>,
+        _: v1::StartRequest,
+    ) -> Result<ReceiverStream<Result<v1::RunEvent, Status>>, Fault> {
         let (events, stream) = mpsc::channel(64);
-        let matcher = self
-            .me
-            .upgrade()
-            .ok_or_else(|| Status::unavailable("shutting down"))?;
+        let matcher = self.me.upgrade().ok_or_else(|| {
+            Fault::new(
+                Code::Unavailable,
+                "node.stopping",
+                "this node is shutting down",
+            )
+        })?;
         // A run goes on when the one who asked for it goes away.
         tokio::spawn(async move {
-            let result = matcher.run(&caller, &project, &events).await;
+            let result = matcher
+                .run(member.caller(), member.project(), &events)
+                .await;
             let event = result.map_err(Status::from).map(|run| {
                 let run = v1::RunSummary {
                     run: run.id.to_vec().into(),
@@ -51,27 +51,21 @@ impl Runs for Matcher {
             });
             let _ = events.send(event).await;
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(ReceiverStream::new(stream))
     }
-
-    type PositionsStream = ReceiverStream<Result<v1::PositionsPart, Status>>;
 
     async fn positions(
         &self,
-        request: Request<v1::PositionsRequest>,
-    ) -> Result<Response<Self::PositionsStream>, Status> {
-        let caller = Caller::of(&request)?;
-        let member = self.member(&caller, &request.into_inner().project)?;
-        let id = member.project.id;
+        member: Member<runs::Positions>,
+        _: v1::PositionsRequest,
+    ) -> Result<ReceiverStream<Result<v1::PositionsPart, Status>>, Fault> {
+        let id = member.project().id;
         let none = || Fault::state("run.none", "the project has not been linked yet");
-        let run = self.store.run(&id).map_err(Fault::from)?.ok_or_else(none)?;
-        let positions = self
-            .store
-            .positions(&id, member.party.as_str())
-            .map_err(Fault::from)?;
+        let run = self.store.run(&id)?.ok_or_else(none)?;
+        let positions = self.store.positions(&id, member.party().as_str())?;
         let positions = positions.ok_or_else(none)?;
         self.journal
-            .act_of(&caller, Action::LinkmapDeliver, hex::encode(run.id))
+            .act_of(member.caller(), Action::LinkmapDeliver, hex::encode(run.id))
             .project(&id)
             .count("positions", positions.len() as u64)
             .ok()?;
@@ -89,7 +83,7 @@ impl Runs for Matcher {
                 }
             }
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(ReceiverStream::new(stream))
     }
 }
 

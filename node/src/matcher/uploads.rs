@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
 use linkage_core::encode::Header;
+use linkage_core::ids::PartyId;
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
-use linkage_proto::v1::uploads_server::Uploads;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
+use super::Matcher;
 use super::spool::Spool;
-use super::{Matcher, Membership};
-use crate::authz::Caller;
+use crate::authz::permit::{Caller, Member, Permit};
 use crate::fault::Fault;
+use crate::procedures::{Uploads, uploads};
 use crate::store::matcher::Upload;
 use crate::wire;
 
@@ -31,70 +32,64 @@ const ROWS_MAX: u64 = 50_000_000;
 /// Acknowledgements under way; a sender that does not read them is held back.
 const ACKS_WAITING: usize = 32;
 
-#[tonic::async_trait]
 impl Uploads for Matcher {
     async fn begin(
         &self,
-        request: Request<v1::BeginRequest>,
-    ) -> Result<Response<v1::BeginReply>, Status> {
-        let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let member = self.member(&caller, &request.project)?;
-        self.require_keyed(&member.project)?;
-        let upload = self.announced(&member, &request)?;
+        member: Member<uploads::Begin>,
+        request: v1::BeginRequest,
+    ) -> Result<v1::BeginReply, Fault> {
+        let project = member.project();
+        self.require_keyed(project)?;
+        let upload = self.announced(project, member.party(), &request)?;
         let reply = |upload: &Upload| -> Result<_, Fault> {
             let next_chunk = match upload.sealed {
                 true => u32::MAX,
                 false => Spool::open(&self.uploads_dir, upload)?.next_chunk(),
             };
-            let id = upload.id.to_vec().into();
-            Ok(Response::new(v1::BeginReply {
-                upload: id,
+            Ok(v1::BeginReply {
+                upload: upload.id.to_vec().into(),
                 next_chunk,
                 sealed: upload.sealed,
-            }))
+            })
         };
-        let before = self
-            .store
-            .uploads(&member.project.id)
-            .map_err(Fault::from)?;
+        let before = self.store.uploads(&project.id)?;
         if let Some(before) = before.iter().find(|before| before.party == upload.party) {
             if before.digest != upload.digest || before.chunk_bytes != upload.chunk_bytes {
                 return Err(Fault::new(
                     Code::AlreadyExists,
                     "upload.other",
                     "this owner began to upload another batch for the project",
-                )
-                .into());
+                ));
             }
-            return Ok(reply(before)?);
+            return reply(before);
         }
-        let header = Header::from_bytes(&upload.header).map_err(Fault::from)?;
+        let header = Header::from_bytes(&upload.header)?;
         self.journal
-            .act_of(&caller, Action::UploadBegin, hex::encode(upload.id))
-            .project(&member.project.id)
+            .act_of(member.caller(), Action::UploadBegin, hex::encode(upload.id))
+            .project(&project.id)
             .count("rows", header.rows)
             .digest("batch", &upload.digest)
             .ok()?;
-        self.store.add_upload(&upload).map_err(Fault::from)?;
-        Ok(reply(&upload)?)
+        self.store.add_upload(&upload)?;
+        reply(&upload)
     }
-
-    type PutStream = ReceiverStream<Result<v1::Ack, Status>>;
 
     async fn put(
         &self,
-        request: Request<Streaming<v1::Chunk>>,
-    ) -> Result<Response<Self::PutStream>, Status> {
-        let caller = Caller::of(&request)?;
-        let mut chunks = request.into_inner();
+        permit: Permit<uploads::Put>,
+        mut chunks: Streaming<v1::Chunk>,
+    ) -> Result<ReceiverStream<Result<v1::Ack, Status>>, Fault> {
         let first = chunks
-            .next()
+            .message()
             .await
-            .ok_or_else(|| Fault::malformed("an empty upload"))??;
-        let upload = self.own_upload(&caller, &first.upload)?;
+            .map_err(|status| Fault::broken(&status))?
+            .ok_or_else(|| Fault::malformed("an empty upload"))?;
+        let upload = self.own_upload(permit.caller(), &first.upload)?;
         if upload.sealed {
-            return Err(Fault::state("upload.sealed", "the batch is accepted already").into());
+            return Err(Fault::state(
+                "upload.sealed",
+                "the batch is accepted already",
+            ));
         }
         let spool = Arc::new(std::sync::Mutex::new(Spool::open(
             &self.uploads_dir,
@@ -116,24 +111,22 @@ impl Uploads for Matcher {
                 };
             }
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(ReceiverStream::new(stream))
     }
 
     async fn seal(
         &self,
-        request: Request<v1::SealRequest>,
-    ) -> Result<Response<v1::SealReply>, Status> {
-        let caller = Caller::of(&request)?;
-        let upload = self.own_upload(&caller, &request.into_inner().upload)?;
-        let rows = Header::from_bytes(&upload.header)
-            .map_err(Fault::from)?
-            .rows;
+        permit: Permit<uploads::Seal>,
+        request: v1::SealRequest,
+    ) -> Result<v1::SealReply, Fault> {
+        let upload = self.own_upload(permit.caller(), &request.upload)?;
+        let rows = Header::from_bytes(&upload.header)?.rows;
         if upload.sealed {
-            return Ok(Response::new(v1::SealReply { rows }));
+            return Ok(v1::SealReply { rows });
         }
         let act = self
             .journal
-            .act_of(&caller, Action::UploadSeal, hex::encode(upload.id))
+            .act_of(permit.caller(), Action::UploadSeal, hex::encode(upload.id))
             .project(&upload.project)
             .count("rows", rows)
             .digest("batch", &upload.digest);
@@ -141,21 +134,25 @@ impl Uploads for Matcher {
         let sealing = upload.clone();
         let sealed =
             tokio::task::spawn_blocking(move || Spool::open(&dir, &sealing)?.seal(&sealing.digest));
-        match sealed.await.map_err(Fault::from)? {
+        match sealed.await? {
             Ok(()) => act.ok()?,
-            Err(fault) => return Err(act.failed(fault).into()),
+            Err(fault) => return Err(act.failed(fault)),
         }
-        self.store.seal_upload(&upload.id).map_err(Fault::from)?;
-        Ok(Response::new(v1::SealReply { rows }))
+        self.store.seal_upload(&upload.id)?;
+        Ok(v1::SealReply { rows })
     }
 }
 
 impl Matcher {
     /// The upload that a request announces, checked against the project.
-    fn announced(&self, member: &Membership, request: &v1::BeginRequest) -> Result<Upload, Fault> {
-        let project: &Project = &member.project;
+    fn announced(
+        &self,
+        project: &Project,
+        party: &PartyId,
+        request: &v1::BeginRequest,
+    ) -> Result<Upload, Fault> {
         let digest = wire::fixed(&request.digest, "the batch's digest")?;
-        project.verify(&member.party, Purpose::Batch, &digest, &request.signature)?;
+        project.verify(party, Purpose::Batch, &digest, &request.signature)?;
         let header = Header::from_bytes(&request.header)?;
         // Which data pack the owners use is theirs to agree on; `comparable` below holds them to
         // it.
@@ -185,7 +182,7 @@ impl Matcher {
         Ok(Upload {
             id: crate::entropy::name()?,
             project: project.id,
-            party: member.party.to_string(),
+            party: party.to_string(),
             header: request.header.to_vec(),
             digest,
             chunk_bytes: request.chunk_bytes,

@@ -10,33 +10,26 @@ use linkage_core::ids::PartyId;
 use linkage_core::project::Project;
 use linkage_oblivious::params::{COUNT_SCALE_LOG2, TableShape};
 use linkage_proto::v1;
-use linkage_proto::v1::extracts_server::Extracts;
-use tonic::{Code, Request, Response, Status};
+use tonic::Code;
 
 use super::Owner;
 use super::tables::{Part, Table};
-use crate::authz::Caller;
+use crate::authz::permit::Member;
 use crate::fault::Fault;
+use crate::procedures::{Extracts, extracts};
 use crate::store::owner::Debit;
 use crate::wire;
 
-#[tonic::async_trait]
 impl Extracts for Owner {
     async fn catalogue(
         &self,
-        request: Request<v1::CatalogueRequest>,
-    ) -> Result<Response<v1::CatalogueReply>, Status> {
-        let caller = Caller::of(&request)?;
-        let project = self.asked(&caller, &request.into_inner().project)?;
-        let (_, budget) = policy(&project)?;
-        let spent = self
-            .store
-            .spent_thousandths(&project.id)
-            .map_err(Fault::from)?;
-        let names = self
-            .store
-            .attribute_names(&project.id)
-            .map_err(Fault::from)?;
+        member: Member<extracts::Catalogue>,
+        _: v1::CatalogueRequest,
+    ) -> Result<v1::CatalogueReply, Fault> {
+        let project = member.project();
+        let (_, budget) = policy(project)?;
+        let spent = self.store.spent_thousandths(&project.id)?;
+        let names = self.store.attribute_names(&project.id)?;
         let attributes = project
             .schema
             .attributes
@@ -48,67 +41,50 @@ impl Extracts for Owner {
                 values: attribute.values.clone(),
             })
             .collect();
-        Ok(Response::new(v1::CatalogueReply {
+        Ok(v1::CatalogueReply {
             attributes,
             threshold_k: project.manifest.tables.threshold_k,
-            epsilon_per_table: project.manifest.tables.epsilon_per_table,
+            epsilon_per_table: project.manifest.tables.epsilon_per_table.clone(),
             population: project.schema.entity.to_string(),
             epsilon_left_thousandths: u64::from(budget.thousandths()).saturating_sub(spent),
-        }))
+        })
     }
 
     async fn answer(
         &self,
-        request: Request<v1::AnswerRequest>,
-    ) -> Result<Response<v1::AnswerReply>, Status> {
-        let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let project = self.asked(&caller, &request.project)?;
+        member: Member<extracts::Answer>,
+        request: v1::AnswerRequest,
+    ) -> Result<v1::AnswerReply, Fault> {
+        let project = member.project();
         let name = wire::fixed::<16>(&request.request, "the request's name")?;
         let submitted = self
             .journal
-            .act_of(&caller, Action::ExtractSubmit, hex::encode(name))
+            .act_of(member.caller(), Action::ExtractSubmit, hex::encode(name))
             .project(&project.id);
-        let table = match self.table(&project, &request.sql, name) {
+        let table = match self.table(project, &request.sql, name) {
             Ok(table) => {
                 submitted.digest("request", &table.digest).ok()?;
                 table
             }
-            Err(fault) => return Err(submitted.failed(fault).into()),
+            Err(fault) => return Err(submitted.failed(fault)),
         };
         let act = self
             .journal
-            .act_of(&caller, Action::ExtractAnswer, hex::encode(name))
+            .act_of(member.caller(), Action::ExtractAnswer, hex::encode(name))
             .project(&project.id)
             .count("epsilon_thousandths", table.epsilon.thousandths().into())
             .digest("request", &table.digest);
         match self.tabulate(table).await {
             Ok(reply) => {
                 act.ok()?;
-                Ok(Response::new(reply))
+                Ok(reply)
             }
-            Err(fault) => Err(act.failed(fault).into()),
+            Err(fault) => Err(act.failed(fault)),
         }
     }
 }
 
 impl Owner {
-    /// The project, if the caller may ask for its tables.
-    fn asked(&self, caller: &Caller, project: &[u8]) -> Result<Project, Fault> {
-        let id = wire::project_id(project)?;
-        let Some(manifest) = self.store.manifest(&id)? else {
-            return Err(self.journal.deny(caller, None, Fault::no_project()));
-        };
-        let project = Project::parse(&manifest)?;
-        let analyst = wire::party(caller.identity().party())?;
-        if project.manifest.tables.analysts.contains(&analyst) {
-            Ok(project)
-        } else {
-            let fault = Fault::no_project();
-            Err(self.journal.deny(caller, Some(&id), fault))
-        }
-    }
-
     /// Checks a request against catalogue, state and budget, and takes its epsilon off the budget.
     fn table(&self, project: &Project, sql: &str, name: [u8; 16]) -> Result<Table, Fault> {
         let refused = |error: String| Fault::new(Code::InvalidArgument, "extract.request", error);

@@ -22,6 +22,7 @@ use linkage_core::project::Project;
 use ring::signature::Ed25519KeyPair;
 use rustls::ClientConfig;
 
+use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -93,8 +94,7 @@ impl Owner {
 
     /// A project that this owner has signed.
     fn project(&self, id: &ProjectId) -> Result<Project, Fault> {
-        let manifest = self.store.manifest(id)?.ok_or_else(Fault::no_project)?;
-        Ok(Project::parse(&manifest)?)
+        self.known_project(id)?.ok_or_else(Fault::no_project)
     }
 
     /// Where the encoded batch of a project waits until the matcher has accepted it.
@@ -113,5 +113,17 @@ impl Owner {
                 "this node is shutting down",
             )
         })
+    }
+}
+
+impl Manifests for Owner {
+    fn known_project(&self, id: &ProjectId) -> Result<Option<Project>, Fault> {
+        let manifest = self.store.manifest(id)?;
+        let project = manifest.map(|manifest| Project::parse(&manifest));
+        Ok(project.transpose()?)
+    }
+
+    fn journal(&self) -> &Journal {
+        &self.journal
     }
 }

@@ -9,31 +9,30 @@ use linkage_core::project::{
 };
 use linkage_core::schema::Profile;
 use linkage_proto::v1;
-use linkage_proto::v1::operations_server::Operations;
 use linkage_proto::v1::run_event::Event;
 use ring::signature::KeyPair;
 use serde_json::json;
-use tonic::{Code, Request, Response, Status};
+use tonic::Code;
 
 use super::Owner;
 use super::peers::relayed;
 use super::progress::{self, ProgressStream, Reporter};
-use crate::authz::Caller;
+use crate::authz::permit::Permit;
 use crate::fault::Fault;
+use crate::procedures::{Operations, operations};
 use crate::settings::NodeRole;
 use crate::store::owner::Positions;
 use crate::wire;
 
-#[tonic::async_trait]
 impl Operations for Owner {
     async fn propose(
         &self,
-        request: Request<v1::ProposeProjectRequest>,
-    ) -> Result<Response<v1::ProjectStatus>, Status> {
-        let caller = self.operator(&request)?;
-        let project = self.draft(request.into_inner())?;
+        permit: Permit<operations::Propose>,
+        request: v1::ProposeProjectRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        let project = self.draft(request)?;
         self.journal
-            .act_of(&caller, Action::ProjectPropose, project.id.short())
+            .act_of(permit.caller(), Action::ProjectPropose, project.id.short())
             .project(&project.id)
             .digest("manifest", project.id.as_bytes())
             .ok()?;
@@ -48,26 +47,24 @@ impl Operations for Owner {
             .await
             .map_err(relayed)?
             .into_inner();
-        self.store
-            .add_project(&project.id, &project.bytes)
-            .map_err(Fault::from)?;
-        Ok(Response::new(self.status(&project, &reply)?))
+        self.store.add_project(&project.id, &project.bytes)?;
+        self.status(&project, &reply)
     }
 
     async fn approve(
         &self,
-        request: Request<v1::ProjectRequest>,
-    ) -> Result<Response<v1::ProjectStatus>, Status> {
-        let caller = self.operator(&request)?;
-        let id = wire::project_id(&request.into_inner().project)?;
+        permit: Permit<operations::Approve>,
+        request: v1::ProjectRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        let id = wire::project_id(&request.project)?;
         let reply = self.proposed(&id).await?;
-        let project = Project::parse(&reply.manifest).map_err(Fault::from)?;
+        let project = Project::parse(&reply.manifest)?;
         if project.id != id {
-            return Err(Fault::malformed("the matcher's answer").into());
+            return Err(Fault::malformed("the matcher's answer"));
         }
         self.check_parties(&project)?;
         self.journal
-            .act_of(&caller, Action::ProjectSign, id.short())
+            .act_of(permit.caller(), Action::ProjectSign, id.short())
             .project(&id)
             .digest("manifest", id.as_bytes())
             .ok()?;
@@ -82,104 +79,71 @@ impl Operations for Owner {
             .await
             .map_err(relayed)?
             .into_inner();
-        self.store
-            .add_project(&id, &project.bytes)
-            .map_err(Fault::from)?;
-        Ok(Response::new(self.status(&project, &reply)?))
+        self.store.add_project(&id, &project.bytes)?;
+        self.status(&project, &reply)
     }
 
     async fn status(
         &self,
-        request: Request<v1::ProjectRequest>,
-    ) -> Result<Response<v1::ProjectStatus>, Status> {
-        self.operator(&request)?;
-        let id = wire::project_id(&request.into_inner().project)?;
+        _: Permit<operations::Status>,
+        request: v1::ProjectRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        let id = wire::project_id(&request.project)?;
         let reply = self.proposed(&id).await?;
-        let project = Project::parse(&reply.manifest).map_err(Fault::from)?;
-        Ok(Response::new(self.status(&project, &reply)?))
+        let project = Project::parse(&reply.manifest)?;
+        self.status(&project, &reply)
     }
-
-    type AgreeKeyStream = ProgressStream;
 
     async fn agree_key(
         &self,
-        request: Request<v1::ProjectRequest>,
-    ) -> Result<Response<ProgressStream>, Status> {
-        self.operator(&request)?;
-        let id = wire::project_id(&request.into_inner().project)?;
+        _: Permit<operations::AgreeKey>,
+        request: v1::ProjectRequest,
+    ) -> Result<ProgressStream, Fault> {
+        let id = wire::project_id(&request.project)?;
         let owner = self.shared()?;
-        Ok(Response::new(progress::stream(|report| async move {
+        Ok(progress::stream(|report| async move {
             owner.agree_key(id, report).await
-        })))
+        }))
     }
-
-    type UploadStream = ProgressStream;
 
     async fn upload(
         &self,
-        request: Request<v1::UploadRequest>,
-    ) -> Result<Response<ProgressStream>, Status> {
-        self.operator(&request)?;
-        let request = request.into_inner();
+        _: Permit<operations::Upload>,
+        request: v1::UploadRequest,
+    ) -> Result<ProgressStream, Fault> {
         let id = wire::project_id(&request.project)?;
         let owner = self.shared()?;
-        Ok(Response::new(progress::stream(|report| {
+        Ok(progress::stream(|report| {
             owner.upload(id, request.dataset, report)
-        })))
+        }))
     }
-
-    type StartRunStream = ProgressStream;
 
     async fn start_run(
         &self,
-        request: Request<v1::ProjectRequest>,
-    ) -> Result<Response<ProgressStream>, Status> {
-        let caller = self.operator(&request)?;
-        let id = wire::project_id(&request.into_inner().project)?;
+        permit: Permit<operations::StartRun>,
+        request: v1::ProjectRequest,
+    ) -> Result<ProgressStream, Fault> {
+        let id = wire::project_id(&request.project)?;
         self.journal
-            .act_of(&caller, Action::RunStart, id.short())
+            .act_of(permit.caller(), Action::RunStart, id.short())
             .project(&id)
             .ok()?;
         let owner = self.shared()?;
-        Ok(Response::new(progress::stream(|report| {
-            owner.start_run(id, report)
-        })))
+        Ok(progress::stream(|report| owner.start_run(id, report)))
     }
-
-    type FetchPositionsStream = ProgressStream;
 
     async fn fetch_positions(
         &self,
-        request: Request<v1::ProjectRequest>,
-    ) -> Result<Response<ProgressStream>, Status> {
-        self.operator(&request)?;
-        let id = wire::project_id(&request.into_inner().project)?;
+        _: Permit<operations::FetchPositions>,
+        request: v1::ProjectRequest,
+    ) -> Result<ProgressStream, Fault> {
+        let id = wire::project_id(&request.project)?;
         let owner = self.shared()?;
-        Ok(Response::new(progress::stream(|report| {
-            owner.fetch_positions(id, report)
-        })))
+        Ok(progress::stream(|report| owner.fetch_positions(id, report)))
     }
 }
 
 impl Owner {
-    /// The caller, if it is an operator of this very owner: another department's operator has the
-    /// right role and no business here.
-    fn operator<T>(&self, request: &Request<T>) -> Result<Caller, Fault> {
-        let denied = || {
-            Fault::new(
-                Code::PermissionDenied,
-                "authz.party",
-                "only this owner's own operators may do that",
-            )
-        };
-        let caller = Caller::of(request).map_err(|_| denied())?;
-        if caller.identity().party() == self.settings.party.as_str() {
-            Ok(caller)
-        } else {
-            Err(self.journal.deny(&caller, None, denied()))
-        }
-    }
-
     /// The manifest that an operator asks for, with every owner's keys from this node's own
     /// configuration.
     fn draft(&self, request: v1::ProposeProjectRequest) -> Result<Project, Fault> {

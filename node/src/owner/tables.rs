@@ -15,15 +15,15 @@ use linkage_oblivious::params::{POSITIONS_PER_CHUNK, TableShape};
 use linkage_proto::v1;
 use linkage_proto::v1::answer_reply::Share;
 use linkage_proto::v1::table_message::Message;
-use linkage_proto::v1::tables_server::Tables;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::Owner;
 use super::peers::relayed;
-use crate::authz::Caller;
+use crate::authz::permit::Permit;
 use crate::fault::{Chain, Fault};
+use crate::procedures::{Tables, tables};
 use crate::wire;
 
 /// How long one owner waits for the analyst to have asked the other, and for the other's part.
@@ -230,21 +230,19 @@ impl Owner {
     }
 }
 
-#[tonic::async_trait]
 impl Tables for Owner {
-    type ComputeStream = ReceiverStream<Result<v1::TableMessage, Status>>;
-
     async fn compute(
         &self,
-        request: Request<Streaming<v1::TableMessage>>,
-    ) -> Result<Response<Self::ComputeStream>, Status> {
-        let caller = Caller::of(&request)?;
-        let party = wire::party(caller.identity().party())?;
-        let mut messages = request.into_inner();
-        let Some(Message::Opening(opening)) = messages.message().await?.and_then(|m| m.message)
-        else {
-            return Err(Fault::malformed("the opening of a table").into());
+        permit: Permit<tables::Compute>,
+        mut messages: Streaming<v1::TableMessage>,
+    ) -> Result<ReceiverStream<Result<v1::TableMessage, Status>>, Fault> {
+        let first = messages.message().await;
+        let first = first.map_err(|status| Fault::broken(&status))?;
+        let Some(Message::Opening(opening)) = first.and_then(|first| first.message) else {
+            return Err(Fault::malformed("the opening of a table"));
         };
+        // Before it waits for anything: a stranger must not hold places here.
+        let member = permit.member(self, &opening.project)?;
         let name = wire::fixed::<16>(&opening.request, "the request's name")?;
         let (table, done) = self.waiting.take(&name).await.ok_or_else(|| {
             Fault::new(
@@ -253,12 +251,12 @@ impl Tables for Owner {
                 "no analyst has asked this owner for that",
             )
         })?;
-        if let Err(fault) = check_opening(&table, &party, &opening) {
+        if let Err(fault) = check_opening(&table, member.party(), &opening) {
             let _ = done.send(Err(fault.clone()));
-            return Err(fault.into());
+            return Err(fault);
         }
         let nonce_other = Nonce::new(wire::fixed(&opening.nonce, "the nonce")?);
-        let nonce = Nonce::random(&mut crate::entropy::generator().map_err(Fault::from)?);
+        let nonce = Nonce::random(&mut crate::entropy::generator()?);
         let context = context(&table, nonce_other, nonce)?;
         let (answers, stream) = mpsc::channel(MESSAGES_WAITING);
         let first = message(Message::Nonce(nonce.bytes().to_vec().into()));
@@ -279,7 +277,7 @@ impl Tables for Owner {
             }
             let _ = done.send(computed);
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(ReceiverStream::new(stream))
     }
 }
 

@@ -22,14 +22,25 @@ async fn a_handler_sees_who_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_acts_at_its_own_node() {
+    let authority = Authority::new();
+    let server = ToyServer::start(&authority, Limits::default()).await;
+    let files = authority.issue(Role::Operator, "m");
+    let channel = server.connect(&files).await.unwrap();
+    let answer = call(&channel, "/toy.v1.Toy/Own", "").await.unwrap();
+    assert_eq!(answer, party(Role::Operator, "m").to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_table_does_not_allow_never_reaches_a_handler() {
     let authority = Authority::new();
     let server = ToyServer::start(&authority, Limits::default()).await;
-    let (known, hidden) = ("/toy.v1.Toy/Who", "/toy.v1.Toy/Hidden");
+    let (known, own, hidden) = ("/toy.v1.Toy/Who", "/toy.v1.Toy/Own", "/toy.v1.Toy/Hidden");
     for (role, path, denial, procedure) in [
         (Role::Analyst, known, Denial::Role, Some(known)),
         (Role::Auditor, known, Denial::Role, Some(known)),
         (Role::Matcher, known, Denial::Role, Some(known)),
+        (Role::Operator, own, Denial::Party, Some(own)),
         (Role::Owner, hidden, Denial::UnknownProcedure, None),
         (
             Role::Owner,

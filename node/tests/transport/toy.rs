@@ -10,7 +10,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use linkage_node::accept::RefusalSink;
-use linkage_node::authz::{AuthzLayer, Caller, Denial, DenialSink, Rule, Table};
+use linkage_node::authz::layer::AuthzLayer;
+use linkage_node::authz::permit::Caller;
+use linkage_node::authz::table::{Party, Rule, Table};
+use linkage_node::authz::{Denial, DenialSink};
 use linkage_node::connect::{ConnectError, Target, connect};
 use linkage_node::identity::{Identity, Role};
 use linkage_node::limits::Limits;
@@ -33,11 +36,24 @@ use crate::certificates::{Authority, TRUST_DOMAIN};
 
 /// Who may call the toy service; `Hidden` exists but has no row.
 const RULES: &[Rule] = &[
-    ("/toy.v1.Toy/Who", &[Role::Owner, Role::Operator]),
-    ("/toy.v1.Toy/Sleep", &[Role::Owner]),
+    Rule {
+        path: "/toy.v1.Toy/Who",
+        roles: &[Role::Owner, Role::Operator],
+        party: Party::Any,
+    },
+    Rule {
+        path: "/toy.v1.Toy/Sleep",
+        roles: &[Role::Owner],
+        party: Party::Any,
+    },
+    Rule {
+        path: "/toy.v1.Toy/Own",
+        roles: &[Role::Operator],
+        party: Party::Own,
+    },
 ];
 
-/// Answers `Who` with the caller's identity, `Sleep` after so many milliseconds.
+/// Answers with the caller's identity, to `Sleep` after so many milliseconds.
 #[derive(Clone, Default)]
 struct Toy {
     calls: Arc<Calls>,
@@ -178,7 +194,7 @@ impl ToyServer {
             trust_domain: TRUST_DOMAIN.to_owned(),
             limits,
             refusals: heard.clone(),
-            authz: AuthzLayer::new(Table::new(RULES).unwrap(), denials),
+            authz: AuthzLayer::new(Table::new("m", RULES).unwrap(), denials),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
