@@ -20,11 +20,13 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
+use uuid::Uuid;
 
 use crate::connect::{ConnectError, Target, connect};
 use crate::fault::Chain;
 use crate::identity::{Identity, Role};
 use crate::limits::Limits;
+use crate::observe::operation::OPERATION_METADATA;
 use crate::settings::Tls;
 use crate::tls::{self, TlsFiles};
 
@@ -53,7 +55,7 @@ pub enum Error {
         source: ConnectError,
     },
     /// The node refused or failed.
-    #[error("{party} answered: {message} [{reason}]")]
+    #[error("{party} answered: {message} [{reason}]{}", in_operation(op.as_deref()))]
     Refused {
         /// The node's party.
         party: PartyId,
@@ -61,6 +63,8 @@ pub enum Error {
         message: String,
         /// Its stable reason code.
         reason: String,
+        /// The operation's id, under which its logs tell more.
+        op: Option<String>,
     },
     /// The request text is refused.
     #[error("the request cannot be answered:\n{0}")]
@@ -372,6 +376,7 @@ pub fn refused(party: &PartyId, status: &Status) -> Error {
     let reason = reason
         .and_then(|reason| reason.to_str().ok())
         .unwrap_or("unknown");
+    let op = operation_of(status);
     let message = match status.message() {
         "" => status.code().description().to_owned(),
         message => message.to_owned(),
@@ -380,7 +385,20 @@ pub fn refused(party: &PartyId, status: &Status) -> Error {
         party: party.clone(),
         message,
         reason: reason.to_owned(),
+        op,
     }
+}
+
+/// The id of the operation that a status came from.
+pub fn operation_of(status: &Status) -> Option<String> {
+    let op = status.metadata().get(OPERATION_METADATA)?;
+    // What another node sends is shown to people: nothing but an id passes.
+    Some(Uuid::try_parse(op.to_str().ok()?).ok()?.to_string())
+}
+
+fn in_operation(op: Option<&str>) -> String {
+    op.map(|op| format!(" (operation {op})"))
+        .unwrap_or_default()
 }
 
 /// Follows a long act to its end: `show` is told each step, the result is returned.

@@ -3,11 +3,19 @@
 //! This is the one place where errors of the domain become gRPC statuses.
 
 use std::fmt;
+use std::time::Duration;
 
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::authz::REASON_METADATA;
+
+/// Rest that is asked of callers of a node that restarts. 10 s: it is back in one or two.
+const RESTART_REST: Duration = Duration::from_secs(10);
+
+/// Rest that is asked of callers of a node whose disk is full. 60 s: a person must make room.
+const FULL_DISK_REST: Duration = Duration::from_secs(60);
 
 /// Why a call fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +23,7 @@ pub struct Fault {
     code: Code,
     reason: &'static str,
     message: String,
+    retry_after: Option<Duration>,
 }
 
 impl Fault {
@@ -25,7 +34,23 @@ impl Fault {
             code,
             reason,
             message: message.into(),
+            retry_after: None,
         }
+    }
+
+    /// Asks the caller to try again after this rest.
+    #[must_use]
+    pub fn retry_after(self, rest: Duration) -> Self {
+        Self {
+            retry_after: Some(rest),
+            ..self
+        }
+    }
+
+    /// The node is about to stop.
+    pub fn stopping() -> Self {
+        let message = "this node is shutting down; try again when it is back";
+        Self::new(Code::Unavailable, "node.stopping", message).retry_after(RESTART_REST)
     }
 
     /// A message that no well-behaved peer sends.
@@ -99,11 +124,17 @@ impl std::error::Error for Fault {}
 
 impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
-        let mut status = Self::new(fault.code, fault.message);
-        status
-            .metadata_mut()
-            .insert(REASON_METADATA, MetadataValue::from_static(fault.reason));
-        status
+        let mut metadata = MetadataMap::new();
+        metadata.insert(REASON_METADATA, MetadataValue::from_static(fault.reason));
+        match fault.retry_after {
+            None => Self::with_metadata(fault.code, fault.message, metadata),
+            Some(rest) => Self::with_error_details_and_metadata(
+                fault.code,
+                fault.message,
+                ErrorDetails::with_retry_info(Some(rest)),
+                metadata,
+            ),
+        }
     }
 }
 
@@ -121,7 +152,8 @@ impl From<std::io::Error> for Fault {
                 Code::ResourceExhausted,
                 "store.full",
                 "this node's disk is full; try again when its operator has made room",
-            );
+            )
+            .retry_after(FULL_DISK_REST);
         }
         Self::internal("store.failed", &error)
     }

@@ -11,11 +11,12 @@ use linkage_core::ids::ProjectId;
 use uuid::Uuid;
 
 use crate::accept::RefusalSink;
-use crate::auditlog::AuditLog;
+use crate::auditlog::{self, AuditLog};
 use crate::authz::permit::Caller;
 use crate::authz::{Denial, DenialSink};
 use crate::fault::Fault;
 use crate::identity::{Identity, Role};
+use crate::observe::{metrics, operation};
 use crate::refusal::Refusal;
 
 /// The node's audit log, as its services write to it.
@@ -38,6 +39,12 @@ impl Journal {
             log: Arc::new(log),
             me: Arc::new(me),
         }
+    }
+
+    /// Whether the log can be written, as far as can be told without writing. Waits for a write
+    /// that is under way.
+    pub fn works(&self) -> bool {
+        self.log.end().is_ok()
     }
 
     /// An act of the node itself.
@@ -66,7 +73,7 @@ impl Journal {
     fn begin(&self, action: Action, object: String, actor: Actor) -> Act<'_> {
         let event = Event {
             time: Timestamp::now().into(),
-            op: Uuid::now_v7().to_string(),
+            op: operation::id().unwrap_or_else(Uuid::now_v7).to_string(),
             actor,
             action,
             object,
@@ -96,10 +103,16 @@ impl Journal {
         fault
     }
 
+    fn append(&self, event: Event) -> Result<u64, auditlog::Error> {
+        let written = self.log.append(event);
+        metrics::audit_entry(written.is_ok());
+        written
+    }
+
     fn write_or_log(&self, event: Event) {
         // A refused peer has been refused already; that its entry cannot be written is an alarm for
         // the operator, and blocks every act that the log must precede.
-        if let Err(error) = self.log.append(event) {
+        if let Err(error) = self.append(event) {
             tracing::error!(reason = "audit.blocked", error = %crate::fault::Chain(&error), "audit log");
         }
     }
@@ -149,7 +162,7 @@ impl Act<'_> {
     /// # Errors
     /// A fault when the log cannot be written: the act must then not take effect.
     pub fn ok(self) -> Result<(), Fault> {
-        self.journal.log.append(self.event)?;
+        self.journal.append(self.event)?;
         Ok(())
     }
 
@@ -164,6 +177,7 @@ impl Act<'_> {
 
 impl RefusalSink for Journal {
     fn refused(&self, address: SocketAddr, refusal: Refusal) {
+        metrics::connection_refused(refusal.code());
         tracing::warn!(%address, reason = refusal.code(), "connection refused: {refusal}");
         let actor = Actor {
             kind: ActorKind::Unknown,
@@ -182,6 +196,7 @@ impl RefusalSink for Journal {
 
 impl DenialSink for Journal {
     fn denied(&self, caller: Option<&Identity>, procedure: Option<&'static str>, denial: Denial) {
+        metrics::call_refused(denial.code());
         let who = caller.map(Identity::to_string).unwrap_or_default();
         tracing::warn!(
             caller = who,

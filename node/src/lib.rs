@@ -23,12 +23,15 @@ pub mod tls;
 // Services.
 pub mod client;
 pub mod demo;
+pub mod doctor;
 pub mod entropy;
 pub mod fault;
 pub mod journal;
 pub mod keyfile;
 pub mod matcher;
+pub mod observe;
 pub mod owner;
+pub mod reload;
 pub mod serve;
 pub mod settings;
 pub mod store;

@@ -1,28 +1,57 @@
 //! A node as a process: opens what the configuration names, serves, drains, stops.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
 use linkage_core::keys::SealingKey;
 use ring::signature::Ed25519KeyPair;
+use rustls::ServerConfig;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::auditlog::AuditLog;
 use crate::authz::layer::AuthzLayer;
-use crate::authz::table::Table;
-use crate::identity::Identity;
+use crate::authz::table::{Party, Rule, Table};
+use crate::fault::{Chain, Fault};
+use crate::identity::{Identity, Role};
 use crate::journal::Journal;
-use crate::limits::Limits;
 use crate::matcher::Matcher;
+use crate::observe::health::{Health, Phase};
+use crate::observe::log::{self, Level};
+use crate::observe::pulse::{Look, Pulse};
+use crate::observe::{self, metrics};
 use crate::owner::{Owner, Parts};
 use crate::procedures::Services;
+use crate::reload::{Part, Put, Reload};
 use crate::service::{ServeOptions, serve};
-use crate::settings::{NodeRole, Settings};
+use crate::settings::{Loaded, NodeRole, Settings};
 use crate::store::matcher::MatcherStore;
 use crate::store::owner::OwnerStore;
+use crate::store::space::Space;
 use crate::{keyfile, store, tls};
+
+/// Who may ask any node for its health: everyone with a certificate.
+const HEALTH_RULES: [Rule; 2] = [
+    health_rule("/grpc.health.v1.Health/Check"),
+    health_rule("/grpc.health.v1.Health/Watch"),
+];
+
+const fn health_rule(path: &'static str) -> Rule {
+    Rule {
+        path,
+        roles: &Role::ALL,
+        party: Party::Any,
+    }
+}
+
+/// File in the data folder that holds the address at which the node shows its state.
+pub const MONITOR_FILE: &str = "monitor-address";
 
 /// File in the data folder that holds the address on which the node listens, for whoever started it
 /// on port 0.
@@ -32,9 +61,6 @@ pub const ADDRESS_FILE: &str = "address";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration.
-    #[error(transparent)]
-    Settings(#[from] crate::settings::Error),
     /// The identity in the certificate is not the one configured.
     #[error("the certificate {path} is for {found}, the configuration is for {expected}")]
     Identity {
@@ -81,59 +107,86 @@ pub enum Error {
     /// The table of permissions.
     #[error("the table of permissions is wrong")]
     Rules(#[from] crate::authz::table::TableError),
+    /// Metrics.
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
+    /// Signals of the operating system.
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
     /// The server.
     #[error(transparent)]
     Serve(#[from] crate::service::ServeError),
 }
 
-/// Runs the node of this configuration until `shutdown` ends.
+/// What ends a node.
+pub struct Stop<S, N> {
+    /// Ends when the node is asked to stop.
+    pub asked: S,
+    /// Ends when it must stop at once.
+    pub now: N,
+}
+
+/// Runs the node of this configuration until `stop`; `level` is its log's.
 ///
 /// # Errors
 /// [`Error`], naming the file at fault.
-pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let settings = Settings::read(config)?;
-    let me = identity(&settings)?;
+pub async fn run(
+    loaded: Loaded,
+    level: Level,
+    stop: Stop<impl Future<Output = ()>, impl Future<Output = ()>>,
+) -> Result<(), Error> {
+    let settings = &loaded.settings;
+    metrics::begin()?;
+    metrics::build(settings.role.as_str());
+    let (health, health_service) = Health::new();
+    let me = identity(settings)?;
     store::private_folder(&settings.data_dir)?;
-    let audit_dir = settings.data_dir.join("audit");
-    let audit_key = signing_key(&settings.signing_key)?;
-    let name = format!("{}/{}", me.role(), me.party());
-    let log = AuditLog::open(&audit_dir, audit_key, &name, jiff::Timestamp::now())?;
-    let journal = Journal::new(log, me.clone());
-
-    let limits = Limits::default();
-    let services = match settings.role {
-        NodeRole::Matcher => matcher(&settings, &journal, &limits)?,
-        NodeRole::Owner => owner(settings.clone(), &journal, &limits)?,
+    let _monitor = monitor(settings, &health).await?;
+    let journal = journal(settings, &me)?;
+    let parts = match settings.role {
+        NodeRole::Matcher => matcher(settings, &journal)?,
+        NodeRole::Owner => owner(settings.clone(), &journal)?,
     };
-    let (routes, rules) = services.into_parts();
+    let (routes, mut rules) = parts.services.into_parts();
+    health.shows(rules.iter().map(|rule| rule.path));
+    rules.extend(HEALTH_RULES);
     let table = Table::new(me.party(), &rules)?;
-    let listen = |source| Error::Listen {
-        address: settings.listen.clone(),
-        source,
-    };
-    let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let listener = listen(&settings.listen, &settings.data_dir.join(ADDRESS_FILE)).await?;
     journal
         .act(Action::NodeStart, me.to_string())
         .ok()
         .map_err(Error::Journal)?;
-    // Written whole before it can be read: whoever waits for the file must not see half of it.
-    let file = settings.data_dir.join(ADDRESS_FILE);
-    let partial = file.with_extension("partial");
-    std::fs::write(&partial, address.to_string())
-        .and_then(|()| std::fs::rename(&partial, &file))
-        .map_err(|source| store::Error::Io { path: file, source })?;
-    tracing::info!(identity = %me, %address, "serving");
 
-    let (_keep, tls) = watch::channel(tls::server_config(&settings.tls_files())?);
+    let (tls_sender, tls) = watch::channel(tls::server_config(&settings.tls_files())?);
+    let (hold, held) = watch::channel(None);
+    let reload = Reload::new(&loaded)
+        .with(log_level(level))
+        .with(server_tls(tls_sender));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reload_on_signal(reload, journal.clone(), me.to_string())?);
+    tasks.spawn(pulse(settings, &journal, parts.database, &health, &hold).run());
     let options = ServeOptions {
         tls,
         trust_domain: settings.trust_domain.clone(),
-        limits,
+        limits: settings.limits.clone(),
         refusals: Arc::new(journal.clone()),
         authz: AuthzLayer::new(table, Arc::new(journal.clone())),
+        hold: held,
     };
-    let stopped = serve(listener, options, routes, shutdown).await?;
+    health.change(|state| state.phase = Phase::Serving).await;
+    // Silent where no service manager listens.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    tracing::info!(identity = %me, version = env!("CARGO_PKG_VERSION"), "serving");
+
+    let draining = async {
+        stop.asked.await;
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        health.change(|state| state.phase = Phase::Draining).await;
+        hold.send_replace(Some(Fault::stopping()));
+    };
+    let routes = routes.add_service(health_service);
+    let stopped = serve(listener, options, routes, draining, stop.now).await?;
+    tasks.abort_all();
     tracing::info!(connections_cut = stopped.connections_cut, "stopped");
     journal
         .act(Action::NodeStop, me.to_string())
@@ -142,8 +195,123 @@ pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<()
         .map_err(Error::Journal)
 }
 
+/// Looks after the node while it runs.
+fn pulse(
+    settings: &Settings,
+    journal: &Journal,
+    database: Look,
+    health: &Health,
+    hold: &watch::Sender<Option<Fault>>,
+) -> Pulse {
+    let audit = journal.clone();
+    Pulse {
+        audit: Arc::new(move || audit.works()),
+        database,
+        space: Space::new(&settings.data_dir, &settings.limits),
+        tls: settings.tls_files(),
+        health: health.clone(),
+        hold: hold.clone(),
+    }
+}
+
+/// A role's services, and what else is needed of it.
+struct RoleParts {
+    services: Services,
+    database: Look,
+}
+
+/// Opens the audit log.
+fn journal(settings: &Settings, me: &Identity) -> Result<Journal, Error> {
+    let dir = settings.data_dir.join("audit");
+    let key = signing_key(&settings.signing_key)?;
+    let name = format!("{}/{}", me.role(), me.party());
+    let log = AuditLog::open(&dir, key, &name, jiff::Timestamp::now())?;
+    Ok(Journal::new(log, me.clone()))
+}
+
+/// Listens, and writes the address where whoever started the node on port 0 finds it.
+async fn listen(address: &str, file: &Path) -> Result<TcpListener, Error> {
+    let failed = |source| Error::Listen {
+        address: address.to_owned(),
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?.to_string();
+    // Written whole before it can be read: whoever waits for the file must not see half of it.
+    let partial = file.with_extension("partial");
+    std::fs::write(&partial, bound)
+        .and_then(|()| std::fs::set_permissions(&partial, Permissions::from_mode(0o600)))
+        .and_then(|()| std::fs::rename(&partial, file))
+        .map_err(|source| store::Error::Io {
+            path: file.to_owned(),
+            source,
+        })?;
+    Ok(listener)
+}
+
+/// Shows the state from the start on, so that a long start can be watched. Dropping the set ends
+/// it.
+async fn monitor(settings: &Settings, health: &Health) -> Result<JoinSet<()>, Error> {
+    let mut task = JoinSet::new();
+    if let Some(address) = &settings.monitor.listen {
+        let listener = listen(address, &settings.data_dir.join(MONITOR_FILE)).await?;
+        task.spawn(observe::http::serve(listener, health.clone()));
+    }
+    Ok(task)
+}
+
+/// Reloads at each SIGHUP.
+fn reload_on_signal(
+    reload: Reload,
+    journal: Journal,
+    me: String,
+) -> Result<impl Future<Output = ()>, Error> {
+    let mut hangups = signal(SignalKind::hangup()).map_err(Error::Signals)?;
+    Ok(async move {
+        while hangups.recv().await.is_some() {
+            let result = reload.run();
+            metrics::reloaded(result.is_ok());
+            let act = journal.act(Action::ConfigReload, me.clone());
+            // That the audit log is blocked is logged where it is found.
+            match result {
+                Ok(()) => {
+                    tracing::info!("reloaded");
+                    let _ = act.ok();
+                }
+                Err(error) => {
+                    let error = Chain(&error).to_string();
+                    let words = "the old configuration stays";
+                    tracing::error!(reason = "config.refused", error, "{words}");
+                    let _ = act.failed(Fault::state("config.refused", error));
+                }
+            }
+        }
+    })
+}
+
+fn log_level(level: Level) -> impl Part {
+    move |settings: &Settings| -> Result<Put, String> {
+        let (level, wanted) = (level.clone(), settings.log.level.clone());
+        log::parse(&wanted).map_err(|error| error.to_string())?;
+        Ok(Box::new(move || {
+            if let Err(error) = level.set(&wanted) {
+                tracing::error!(%error, "the log's level stays");
+            }
+        }))
+    }
+}
+
+fn server_tls(sender: watch::Sender<Arc<ServerConfig>>) -> impl Part {
+    move |settings: &Settings| -> Result<Put, String> {
+        let config = tls::server_config(&settings.tls_files());
+        let config = config.map_err(|error| Chain(&error).to_string())?;
+        let sender = sender.clone();
+        Ok(Box::new(move || drop(sender.send_replace(config))))
+    }
+}
+
 /// The node's identity by its configuration, which its certificate must bear.
-fn identity(settings: &Settings) -> Result<Identity, Error> {
+pub(crate) fn identity(settings: &Settings) -> Result<Identity, Error> {
     let mismatch = |found: String| Error::Identity {
         path: settings.tls.cert.clone(),
         found,
@@ -170,7 +338,7 @@ fn signing_key(path: &Path) -> Result<Ed25519KeyPair, Error> {
         .map_err(|_| Error::KeyContent(path.to_owned()))
 }
 
-fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Services, Error> {
+fn matcher(settings: &Settings, journal: &Journal) -> Result<RoleParts, Error> {
     let keys = settings.data_dir.join("keys");
     if keys.exists() {
         return Err(Error::KeyAtMatcher(keys));
@@ -179,14 +347,19 @@ fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Se
     store::private_folder(&uploads)?;
     let state = MatcherStore::open(&settings.data_dir.join("matcher.db"))?;
     let matcher = Matcher::new(state, uploads, journal.clone(), settings.party.clone());
-    Ok(Services::new(limits.message_bytes_max)
+    let database = Arc::clone(&matcher);
+    let services = Services::new(settings.limits.message_bytes_max)
         .projects(&matcher)
         .mailbox(&matcher)
         .uploads(&matcher)
-        .runs(&matcher))
+        .runs(&matcher);
+    Ok(RoleParts {
+        services,
+        database: Arc::new(move || database.works()),
+    })
 }
 
-fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Services, Error> {
+fn owner(settings: Settings, journal: &Journal) -> Result<RoleParts, Error> {
     // The configuration's own check has seen that an owner names a sealing key.
     let path = settings.sealing_key.clone().unwrap_or_default();
     let sealing = SealingKey::from_bytes(keyfile::read(&path)?.as_slice())
@@ -194,6 +367,8 @@ fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Servi
     let state = OwnerStore::open(&settings.data_dir.join("owner.db"))?;
     let tls = tls::client_config(&settings.tls_files())?;
     let signing = signing_key(&settings.signing_key)?;
+    let limits = settings.limits.clone();
+    let message_bytes_max = limits.message_bytes_max;
     let owner = Owner::new(Parts {
         settings,
         store: state,
@@ -201,10 +376,15 @@ fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Servi
         signing,
         sealing,
         tls,
-        limits: limits.clone(),
+        limits,
     });
-    Ok(Services::new(limits.message_bytes_max)
+    let database = Arc::clone(&owner);
+    let services = Services::new(message_bytes_max)
         .operations(&owner)
         .extracts(&owner)
-        .tables(&owner))
+        .tables(&owner);
+    Ok(RoleParts {
+        services,
+        database: Arc::new(move || database.works()),
+    })
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -18,7 +18,9 @@ use tonic::transport::Server;
 use crate::accept::{Acceptor, RefusalSink};
 use crate::authz::layer::AuthzLayer;
 use crate::connections::Connections;
+use crate::fault::Fault;
 use crate::limits::Limits;
+use crate::observe::operation::OperationLayer;
 
 /// Time that cut connections have to end their tasks. They end at the next wake, in microseconds;
 /// 1 s is for a machine under load.
@@ -36,17 +38,19 @@ pub struct ServeOptions {
     pub refusals: Arc<dyn RefusalSink>,
     /// Decides who may call what.
     pub authz: AuthzLayer,
+    /// While it has a fault, nothing new is stored: calls that would are refused with it.
+    pub hold: watch::Receiver<Option<Fault>>,
 }
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Connections that did not end within [`Limits::drain_timeout`] and were cut.
+    /// Connections that did not end in time and were cut.
     pub connections_cut: usize,
 }
 
 /// Serves `routes` on `listener` until `shutdown` ends; then accepts nothing new, lets requests end
-/// for [`Limits::drain_timeout`], cuts what is left and returns.
+/// for [`Limits::drain_timeout`] or until `now` ends, cuts what is left and returns.
 ///
 /// # Errors
 /// [`ServeError`] if the HTTP/2 server fails or ends unasked.
@@ -55,6 +59,7 @@ pub async fn serve(
     options: ServeOptions,
     routes: Routes,
     shutdown: impl Future<Output = ()>,
+    now: impl Future<Output = ()>,
 ) -> Result<Stopped, ServeError> {
     let ServeOptions {
         tls,
@@ -62,6 +67,7 @@ pub async fn serve(
         limits,
         refusals,
         authz,
+        hold,
     } = options;
     let connections = Connections::new(limits.connections_max, limits.connections_per_peer_max);
     let (accepted, incoming) = mpsc::channel(limits.handshakes_max.max(1));
@@ -79,6 +85,7 @@ pub async fn serve(
 
     let (stop, stopped) = oneshot::channel::<()>();
     let server = builder(&limits)
+        .layer(OperationLayer::new(limits.calls_max, hold))
         .layer(authz)
         .add_routes(routes)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), async {
@@ -96,18 +103,19 @@ pub async fn serve(
 
     accepting.abort_all();
     let _ = stop.send(());
-    match timeout(limits.drain_timeout, &mut server).await {
-        Ok(ended) => {
-            ended.map_err(ServeError::Server)?;
-            Ok(Stopped { connections_cut: 0 })
-        }
-        Err(_) => {
-            let connections_cut = connections.cut_all();
-            // A task that does not end even now must not hold up the process.
-            let _ = timeout(CUT_TIMEOUT, &mut server).await;
-            Ok(Stopped { connections_cut })
-        }
+    let drained = tokio::select! {
+        ended = &mut server => Some(ended),
+        () = sleep(limits.drain_timeout) => None,
+        () = now => None,
+    };
+    if let Some(ended) = drained {
+        ended.map_err(ServeError::Server)?;
+        return Ok(Stopped { connections_cut: 0 });
     }
+    let connections_cut = connections.cut_all();
+    // A task that does not end even now must not hold up the process.
+    let _ = timeout(CUT_TIMEOUT, &mut server).await;
+    Ok(Stopped { connections_cut })
 }
 
 fn builder(limits: &Limits) -> Server {

@@ -111,10 +111,12 @@ impl Cheater {
             limits,
             refusals: Arc::new(journal.clone()),
             authz: AuthzLayer::new(Table::new(MATCHER, &rules)?, Arc::new(journal)),
+            hold: watch::channel(None).1,
         };
         let serving = tokio::spawn(async move {
             // Ends with the task only; whoever calls it then hears of a lost connection.
-            let _ = serve(listener, options, routes, std::future::pending()).await;
+            let never = std::future::pending;
+            let _ = serve(listener, options, routes, never(), never()).await;
             drop(keep);
         });
         Ok(Self {

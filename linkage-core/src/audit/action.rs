@@ -34,6 +34,7 @@ macro_rules! actions {
 actions! {
     NodeStart "node.start" "A node has read its configuration and is about to serve."
     NodeStop "node.stop" "A node has stopped serving and is about to exit."
+    ConfigReload "config.reload" "A running node was told to read its configuration again, and did or kept the old one."
     AuditRecovered "audit.recovered" "At start, an incomplete last line left by a crash was cut off the log."
     TlsRefused "tls.refused" "A connection was refused before any request: certificate, protocol or peer."
     AuthzDenied "authz.denied" "A request of an authenticated peer was denied by the policy."

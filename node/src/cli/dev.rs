@@ -9,6 +9,7 @@ use linkage_node::identity::Role;
 use linkage_node::pki::{DevPki, PkiError, Validity};
 use serde_json::json;
 
+use super::docs::Docs;
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::generate::Generate;
 use super::screen::{self, Form};
@@ -16,6 +17,9 @@ use super::screen::{self, Form};
 /// Data and certificates for development; never for production.
 #[derive(Debug, Subcommand)]
 pub enum Dev {
+    /// Write man pages and completions, for packaging
+    #[command(hide = true)]
+    Docs(Docs),
     /// Make data sets of invented people or enterprises for several departments, with the truth
     Generate(Generate),
     /// Make a certificate authority and certificates for the parties of a demonstration
@@ -79,6 +83,7 @@ impl Dev {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
         match self {
+            Self::Docs(command) => command.run(form),
             Self::Generate(command) => command.run(form),
             Self::Pki(command) => command.run(form),
         }

@@ -6,9 +6,12 @@
 
 mod audit;
 mod clkhash;
+mod config;
 mod dataset;
 mod demo;
 mod dev;
+mod docs;
+mod doctor;
 mod encode;
 mod evaluate;
 mod extract;
@@ -84,7 +87,12 @@ enum Command {
     /// Check schemas, or start from a template
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
-    /// Run a node: an owner's or a matcher's
+    /// Check, show and explain a node's configuration
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Look whether a node has all that it needs, in order
+    Doctor(doctor::Doctor),
+    /// Run a node, an owner's or a matcher's, or ask how it is
     #[command(subcommand)]
     Node(node::Node),
     /// Agree on a project and its key (operators)
@@ -120,7 +128,9 @@ impl Cli {
         };
         match self.command {
             Command::Demo(command) => command.run(form),
-            Command::Node(command) => command.run(),
+            Command::Config(command) => command.run(form),
+            Command::Doctor(command) => command.run(form),
+            Command::Node(command) => command.run(form),
             Command::Project(command) => command.run(form),
             Command::Upload(command) => command.run(form),
             Command::Run(command) => command.run(form),

@@ -15,7 +15,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use linkage_core::ids::PartyId;
@@ -27,9 +27,10 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use crate::client::{ClientSettings, OwnerNode};
 use crate::identity::Role;
 use crate::keyfile;
+use crate::limits::Limits;
 use crate::pki::{DevPki, Validity};
 use crate::serve::ADDRESS_FILE;
-use crate::settings::{Dataset, NodeRole, Peer, Settings, Tls};
+use crate::settings::{Dataset, Log, Monitor, NodeRole, Peer, Settings, Tls};
 use crate::tls::TlsFiles;
 
 /// Trust domain of made-up certificates.
@@ -249,6 +250,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// Waits until a node has ended by itself.
+    ///
+    /// # Errors
+    /// When its process cannot be waited for.
+    pub fn wait(&mut self, party: &PartyId) -> Result<Option<ExitStatus>, Error> {
+        let Some(at) = self.nodes.iter().position(|node| node.party == *party) else {
+            return Ok(None);
+        };
+        let status = self.nodes.remove(at).child.wait();
+        status
+            .map(Some)
+            .map_err(io(format!("cannot wait for {party}")))
+    }
+
     /// Starts a node again on its configuration.
     ///
     /// # Errors
@@ -386,6 +401,11 @@ impl Cluster {
                     path: path.clone(),
                 })
                 .collect(),
+            monitor: Monitor {
+                listen: Some("127.0.0.1:0".to_owned()),
+            },
+            log: Log::default(),
+            limits: Limits::default(),
         };
         let path = dir.join("node.toml");
         fs::write(&path, toml::to_string(&settings)?)

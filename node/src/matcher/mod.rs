@@ -54,6 +54,11 @@ impl Matcher {
         })
     }
 
+    /// Whether the database answers.
+    pub fn works(&self) -> bool {
+        self.store.works()
+    }
+
     /// Refuses unless every owner has signed the manifest.
     fn require_agreed(&self, project: &Project) -> Result<(), Fault> {
         let signatures = self.store.signatures(&project.id)?.len();

@@ -10,11 +10,12 @@ use linkage_proto::v1::run_event::Event;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::{Matcher, spool};
 use crate::authz::permit::{Caller, Member};
 use crate::fault::Fault;
+use crate::observe::operation;
 use crate::procedures::{Runs, runs};
 use crate::store::matcher::{Run, Upload};
 
@@ -28,15 +29,9 @@ impl Runs for Matcher {
         _: v1::StartRequest,
     ) -> Result<ReceiverStream<Result<v1::RunEvent, Status>>, Fault> {
         let (events, stream) = mpsc::channel(64);
-        let matcher = self.me.upgrade().ok_or_else(|| {
-            Fault::new(
-                Code::Unavailable,
-                "node.stopping",
-                "this node is shutting down",
-            )
-        })?;
+        let matcher = self.me.upgrade().ok_or_else(Fault::stopping)?;
         // A run goes on when the one who asked for it goes away.
-        tokio::spawn(async move {
+        operation::spawn(async move {
             let result = matcher
                 .run(member.caller(), member.project(), &events)
                 .await;
@@ -70,7 +65,7 @@ impl Runs for Matcher {
             .count("positions", positions.len() as u64)
             .ok()?;
         let (parts, stream) = mpsc::channel(4);
-        tokio::spawn(async move {
+        operation::spawn(async move {
             for (at, part) in positions.chunks(POSITIONS_PER_PART).enumerate() {
                 let part = v1::PositionsPart {
                     run: run.id.to_vec().into(),
@@ -157,7 +152,7 @@ impl Matcher {
         );
         let (settings, decide) = (project.schema.candidates.clone(), project.schema.decide);
         let events = events.clone();
-        let linking = tokio::task::spawn_blocking(move || -> Result<Outcome, Fault> {
+        let linking = operation::spawn_blocking(move || -> Result<Outcome, Fault> {
             let batches: Vec<Batch> = ids
                 .iter()
                 .map(|id| spool::read(&dir, id))

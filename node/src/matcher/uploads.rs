@@ -16,6 +16,7 @@ use super::Matcher;
 use super::spool::Spool;
 use crate::authz::permit::{Caller, Member, Permit};
 use crate::fault::Fault;
+use crate::observe::operation;
 use crate::procedures::{Uploads, uploads};
 use crate::store::matcher::Upload;
 use crate::wire;
@@ -96,7 +97,7 @@ impl Uploads for Matcher {
             &upload,
         )?));
         let (acks, stream) = mpsc::channel(ACKS_WAITING);
-        tokio::spawn(async move {
+        operation::spawn(async move {
             let mut chunk = first;
             loop {
                 let result = store_chunk(&spool, &upload, chunk).await;
@@ -133,7 +134,7 @@ impl Uploads for Matcher {
         let dir = self.uploads_dir.clone();
         let sealing = upload.clone();
         let sealed =
-            tokio::task::spawn_blocking(move || Spool::open(&dir, &sealing)?.seal(&sealing.digest));
+            operation::spawn_blocking(move || Spool::open(&dir, &sealing)?.seal(&sealing.digest));
         match sealed.await? {
             Ok(()) => act.ok()?,
             Err(fault) => return Err(act.failed(fault)),
@@ -214,7 +215,7 @@ async fn store_chunk(
         return Err(Fault::malformed("a chunk of another upload"));
     }
     let spool = Arc::clone(spool);
-    tokio::task::spawn_blocking(move || {
+    operation::spawn_blocking(move || {
         let mut spool = spool
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);

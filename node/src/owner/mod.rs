@@ -92,6 +92,11 @@ impl Owner {
         })
     }
 
+    /// Whether the database answers.
+    pub fn works(&self) -> bool {
+        self.store.works()
+    }
+
     /// A project that this owner has signed.
     fn project(&self, id: &ProjectId) -> Result<Project, Fault> {
         self.known_project(id)?.ok_or_else(Fault::no_project)
@@ -106,13 +111,7 @@ impl Owner {
     }
 
     fn shared(&self) -> Result<Arc<Self>, Fault> {
-        self.me.upgrade().ok_or_else(|| {
-            Fault::new(
-                tonic::Code::Unavailable,
-                "node.stopping",
-                "this node is shutting down",
-            )
-        })
+        self.me.upgrade().ok_or_else(Fault::stopping)
     }
 }
 

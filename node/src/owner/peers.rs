@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::Owner;
+use crate::client::operation_of;
 use crate::connect::{ConnectError, Target, connect};
 use crate::fault::{Chain, Fault};
 use crate::settings::{NodeRole, Peer};
@@ -81,6 +82,12 @@ pub(super) fn relayed(status: Status) -> Fault {
     Fault::new(
         status.code(),
         "peer.refused",
-        format!("the other node answered: {}", status.message()),
+        match operation_of(&status) {
+            Some(op) => format!(
+                "the other node answered: {} (operation {op})",
+                status.message()
+            ),
+            None => format!("the other node answered: {}", status.message()),
+        },
     )
 }

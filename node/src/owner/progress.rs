@@ -6,6 +6,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::fault::Fault;
+use crate::observe::operation;
 
 /// Messages under way; a reader that lags misses some.
 const WAITING: usize = 64;
@@ -38,7 +39,7 @@ where
 {
     let (sender, receiver) = mpsc::channel(WAITING);
     let acting = act(Reporter(sender.clone()));
-    tokio::spawn(async move {
+    operation::spawn(async move {
         let last = acting
             .await
             .map_err(Status::from)

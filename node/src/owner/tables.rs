@@ -23,6 +23,7 @@ use super::Owner;
 use super::peers::relayed;
 use crate::authz::permit::Permit;
 use crate::fault::{Chain, Fault};
+use crate::observe::operation;
 use crate::procedures::{Tables, tables};
 use crate::wire;
 
@@ -205,7 +206,7 @@ impl Owner {
         let context = context(&table, nonce, nonce_other)?;
         let (shape, scale, placed) = (table.shape, table.scale, table.placed);
         let encrypting =
-            tokio::task::spawn_blocking(move || encrypt_all(&context, shape, &placed, &sender));
+            operation::spawn_blocking(move || encrypt_all(&context, shape, &placed, &sender));
         let mut masked = Vec::new();
         let mut complete = false;
         while !complete {
@@ -221,7 +222,7 @@ impl Owner {
         }
         let (encryptor, sent) = encrypting.await??;
         let received = masked.len() as u64;
-        let opening = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, Fault> {
+        let opening = operation::spawn_blocking(move || -> Result<Vec<u8>, Fault> {
             let (mut rng, mut noise) = (crate::entropy::generator()?, crate::entropy::generator()?);
             let share = encryptor.open(&masked, || scale.sample(&mut noise), &mut rng);
             Ok(share.map_err(|error| protocol(&error))?.encode())
@@ -262,7 +263,7 @@ impl Tables for Owner {
         let first = message(Message::Nonce(nonce.bytes().to_vec().into()));
         let _ = answers.send(Ok(first)).await;
         let (feed, fed) = mpsc::channel(MESSAGES_WAITING);
-        tokio::spawn(async move {
+        operation::spawn(async move {
             while let Ok(Some(next)) = messages.message().await {
                 let Some(next) = next.message else { continue };
                 if feed.send(next).await.is_err() {
@@ -270,7 +271,7 @@ impl Tables for Owner {
                 }
             }
         });
-        tokio::task::spawn_blocking(move || {
+        operation::spawn_blocking(move || {
             let computed = compute_all(&context, &table, fed, &answers);
             if let Err(fault) = &computed {
                 let _ = answers.blocking_send(Err(fault.clone().into()));

@@ -23,6 +23,7 @@ use super::peers::relayed;
 use super::progress::Reporter;
 use crate::dataset::{self, Job, Progress};
 use crate::fault::{Chain, Fault};
+use crate::observe::operation;
 use crate::store::owner::Uploaded;
 
 /// Size of a chunk: within 64-256 KiB loopback throughput was highest.
@@ -47,8 +48,7 @@ impl Owner {
         if sealed.is_none() || !self.outbox(&id).exists() {
             let owner = Arc::clone(&self);
             let (project, report) = (project.clone(), report.clone());
-            tokio::task::spawn_blocking(move || owner.encode(&project, &dataset, &report))
-                .await??;
+            operation::spawn_blocking(move || owner.encode(&project, &dataset, &report)).await??;
         }
         self.send(&project, &report).await?;
         self.store.seal_upload(&id)?;
@@ -188,7 +188,7 @@ async fn put_rows(
     let rows = file.take(body.end.saturating_sub(from));
     let (sender, receiver) = mpsc::channel(4);
     let window = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
-    let sending = tokio::spawn(send_chunks(
+    let sending = operation::spawn(send_chunks(
         rows,
         begun.upload.to_vec(),
         begun.next_chunk,

@@ -72,12 +72,20 @@ pub struct Run {
 }
 
 impl MatcherStore {
+    /// The newest version of its tables: the number of migrations.
+    pub const VERSION: usize = MIGRATIONS.len();
+
     /// Opens or makes the database.
     ///
     /// # Errors
     /// [`Error`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Database::open(path, MIGRATIONS).map(Self)
+    }
+
+    /// Whether the database answers.
+    pub fn works(&self) -> bool {
+        self.0.works()
     }
 
     /// Keeps a manifest; does nothing if it is there.

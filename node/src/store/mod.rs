@@ -1,7 +1,9 @@
 //! A node's state in SQLite, with migrations. Bulk data (tokens) lies in files beside it.
 
 pub mod matcher;
+pub mod migrate;
 pub mod owner;
+pub mod space;
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkage_core::ids::ProjectId;
 use rusqlite::{Connection, OptionalExtension, params};
-use rusqlite_migration::{M, Migrations};
+use rusqlite_migration::M;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +35,20 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
-    /// The database is of another version of this program, or damaged.
+    /// The database is of a newer program.
+    #[error(
+        "the database {path} has version {found}, and this program knows versions up to {known}: \
+         install a Linkage that knows version {found}; nothing was changed"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The newest version that this program knows.
+        known: usize,
+    },
+    /// The database cannot be brought up to date; a copy of what was there lies beside it.
     #[error("the database {path} cannot be brought to this program's version")]
     Migration {
         /// The file.
@@ -72,12 +87,7 @@ impl Database {
                  PRAGMA secure_delete = ON;",
             )
             .map_err(database)?;
-        Migrations::from_slice(migrations)
-            .to_latest(&mut connection)
-            .map_err(|source| Error::Migration {
-                path: path.into(),
-                source,
-            })?;
+        migrate::migrate(&mut connection, path, migrations)?;
         Ok(Self(Mutex::new(connection)))
     }
 
@@ -95,6 +105,14 @@ impl Database {
         self.lock()
             .query_row(select, [id.as_bytes()], |row| row.get(0))
             .optional()
+    }
+
+    /// Whether the database answers.
+    fn works(&self) -> bool {
+        let answer = self
+            .lock()
+            .query_row("SELECT 1", [], |row| row.get::<_, i64>(0));
+        answer == Ok(1)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -1,14 +1,19 @@
 //! Silent, slow and greedy clients do not keep others out.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use linkage_node::authz::REASON_METADATA;
 use linkage_node::identity::Role;
 use linkage_node::limits::Limits;
+use linkage_node::observe::operation::OPERATION_METADATA;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::certificates::Authority;
-use crate::toy::{ToyServer, who};
+use crate::toy::{ToyServer, call, who};
 
 /// The first bytes of a TLS record that never comes: a handshake of 512 bytes.
 const HALF_A_RECORD: [u8; 6] = [22, 3, 1, 2, 0, 1];
@@ -133,4 +138,31 @@ async fn connections_are_bounded_in_all_and_by_peer() {
         again = server.connect(&health).await;
     }
     who(&again.unwrap()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_too_many_is_asked_to_come_back() {
+    let authority = Authority::new();
+    let limits = Limits {
+        calls_max: 1,
+        ..Limits::default()
+    };
+    let server = ToyServer::start(&authority, limits).await;
+    let channel = server
+        .connect(&authority.issue(Role::Owner, "health"))
+        .await
+        .unwrap();
+    let held = channel.clone();
+    let sleeping = tokio::spawn(async move { call(&held, "/toy.v1.Toy/Sleep", "2000").await });
+    while server.calls.entered.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let status = who(&channel).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.metadata().get(REASON_METADATA).unwrap(), "limit.calls");
+    assert!(status.metadata().contains_key(OPERATION_METADATA));
+    let retry = status.get_details_retry_info().unwrap();
+    assert_eq!(retry.retry_delay, Some(Duration::from_secs(1)));
+    sleeping.await.unwrap().unwrap();
+    who(&channel).await.unwrap();
 }

@@ -195,13 +195,15 @@ impl ToyServer {
             limits,
             refusals: heard.clone(),
             authz: AuthzLayer::new(Table::new("m", RULES).unwrap(), denials),
+            hold: watch::channel(None).1,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
             let shutdown = async {
                 stopped.await.ok();
             };
-            serve(listener, options, Routes::new(toy), shutdown)
+            let now = std::future::pending();
+            serve(listener, options, Routes::new(toy), shutdown, now)
                 .await
                 .unwrap()
         });
