@@ -131,8 +131,9 @@ fn owner(criterion: &mut Criterion) {
         });
 
         let rejects = scratch.path().join("rejects.csv");
+        let origin = case.source.as_path().into();
         let job = Job {
-            source: &case.source,
+            source: &origin,
             schema: &case.schema,
             key: &key,
             project: [0; 32],

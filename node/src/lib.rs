@@ -3,7 +3,9 @@
 pub mod auditlog;
 pub mod dataset;
 pub mod ingest;
+pub mod postgres;
 pub mod report;
+pub mod secret;
 
 // Transport and identity.
 pub mod accept;

@@ -11,6 +11,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| cli::screen::fault(panic.location())));
     // A wrong command line ends here, with exit code 2; `--help` and `--version` with 0.
     let cli = cli::Cli::parse();
     match cli.run() {

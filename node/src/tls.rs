@@ -102,7 +102,7 @@ pub fn identity_of(cert: &Path) -> Result<Result<Identity, IdentityFault>, TlsEr
 }
 
 /// The one cryptography provider of every connection.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -130,7 +130,7 @@ impl Material {
     }
 }
 
-fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let opened = open(file)?;
     let pem = read_all(&opened, file)?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
@@ -146,7 +146,7 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
     Ok(certificates)
 }
 
-fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(crate) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let opened = open(file)?;
     // Asked of the open file, not of its name, so that it cannot be swapped in between.
     let metadata = opened.metadata().map_err(|source| TlsError::Read {

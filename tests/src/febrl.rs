@@ -50,7 +50,7 @@ pub fn register(
     let some = scratch.path().join("some.csv");
     keep(&source, &some, kept)?;
     let job = Job {
-        source: &some,
+        source: &some.as_path().into(),
         schema,
         key: &ProjectKey::from_bytes([key; 32]),
         project: [0; 32],

@@ -11,6 +11,7 @@
 //! | [`world`] | running nodes, and a project's steps as their operators take them |
 //! | [`calls`] | single calls under any certificate, and the reasons of refusals |
 //! | [`certificates`] | certificates that the development authority would not issue |
+//! | [`postgres`] | a PostgreSQL server with TLS |
 //! | [`proxy`] | a TCP proxy that records, and stops at a byte |
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
 //! | [`trail`] | entries of audit logs |
@@ -24,6 +25,7 @@ pub mod departments;
 pub mod estimates;
 pub mod febrl;
 pub mod matcher;
+pub mod postgres;
 pub mod program;
 pub mod proxy;
 pub mod search;

@@ -113,7 +113,7 @@ impl Registers {
             let scratch = tempfile::tempdir()?;
             let rejects = scratch.path().join("rejects.csv");
             let job = Job {
-                source,
+                source: &source.as_path().into(),
                 schema,
                 key: &key,
                 project: [0; 32],

@@ -1,4 +1,4 @@
-//! A source file: CSV in any encoding, or Parquet by its magic bytes; every row of it.
+//! A source file: CSV in any encoding, or Parquet or XLSX by its magic bytes; every row of it.
 #![no_main]
 
 use std::io::Write;

@@ -6,8 +6,8 @@ use std::panic;
 #[path = "../../src/ingest/mod.rs"]
 pub mod ingest;
 
-/// Lets panics of the Parquet library pass, which the reader catches. Those of other libraries are
-/// not caught and end the program all the same, as own ones do.
+/// Lets panics of the libraries for Parquet and XLSX pass, which the readers catch. Those of other
+/// libraries are not caught and end the program all the same, as own ones do.
 pub fn forgive_libraries() {
     let abort = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

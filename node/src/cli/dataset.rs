@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::outputs::{self, Outputs};
 use super::screen::{self, Form};
+use super::source::{self, SourceArgs};
 use super::{progress, schema};
 
 /// Look into sources before they are encoded.
@@ -30,9 +31,8 @@ from 1 to 4 as \"< 5\", so that it can be handed on; text and --json show them e
 Example:
   linkage dataset check health.csv --schema persons.toml --html health-quality.html")]
 pub struct Check {
-    /// File with one record a row: CSV or Parquet
-    #[arg(value_name = "SOURCE")]
-    source: PathBuf,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Schema, TOML or JSON
     #[arg(long, value_name = "SCHEMA")]
     schema: PathBuf,
@@ -55,19 +55,21 @@ impl Dataset {
 impl Check {
     fn run(self, form: Form) -> Result<u8, Failure> {
         let schema = schema::read(&self.schema).or_input()?;
-        let inputs = [&self.source, &self.schema].map(PathBuf::as_path);
+        let origin = self.source.origin()?;
+        let mut inputs = vec![self.source.path(), &self.schema];
+        inputs.extend(origin.files());
         let page = self.html.as_deref();
         let page = page.map(|page| Outputs::beside(page, &[], &inputs, self.force));
         let page = page.transpose()?;
-        let bar = progress::bytes("checking", 0);
-        let found = check::check(&self.source, &schema, &mut |done, total| {
+        let bar = progress::share("checking");
+        let found = check::check(&origin, &schema, &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         });
         bar.finish_and_clear();
-        let found = found.map_err(Failure::input)?;
+        let found = found.map_err(source::failure)?;
         if let Some(outputs) = page {
-            write_page(&outputs, &self.source, &found)?;
+            write_page(&outputs, self.source.path(), &found)?;
             outputs.commit()?;
         }
         form.show(&found, || text(&found))?;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::outputs::{self, Outputs};
 use super::screen::{self, Form};
+use super::source::{self, SourceArgs};
 use super::{key, progress, schema};
 
 /// Arguments of `encode`.
@@ -23,14 +24,15 @@ Writes, all or none:
   A.tokens       tokens in random order: give it to whoever matches
   A.ids.csv      row,record_id: which token is which record; keep it
   A.rejects.csv  rows that could not be used, with the reason; keep it
-The source is CSV with a header, UTF-8 or GB 18030, or Parquet. All owners use the same schema and key.
+All owners use the same schema and key.
 
 Example:
-  linkage encode health.csv --schema persons.toml --key project.key --out health.tokens")]
+  linkage encode health.csv --schema persons.toml --key project.key --out health.tokens
+  linkage encode health.xlsx --sheet 2024 --schema persons.toml --key project.key --out health.tokens
+  linkage encode health.source.toml --schema persons.toml --key project.key --out health.tokens")]
 pub struct Encode {
-    /// File with one record a row
-    #[arg(value_name = "SOURCE")]
-    source: PathBuf,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Schema, TOML or JSON
     #[arg(long, value_name = "SCHEMA")]
     schema: PathBuf,
@@ -101,10 +103,12 @@ impl Encode {
         let schema = schema::read(&self.schema).or_input()?;
         let key = key::read(&self.key).or_input()?;
         check_risk(schema.token.profile, self.accept_risk.as_deref()).or_input()?;
-        let inputs = [&self.source, &self.schema, &self.key].map(PathBuf::as_path);
+        let source = self.source.origin()?;
+        let mut inputs = vec![self.source.path(), &self.schema, &self.key];
+        inputs.extend(source.files());
         let outputs = Outputs::beside(&self.out, &["ids.csv", "rejects.csv"], &inputs, self.force)?;
         let job = Job {
-            source: &self.source,
+            source: &source,
             schema: &schema,
             key: &key,
             project: [0; 32],
@@ -148,7 +152,7 @@ struct Bars {
 impl Bars {
     fn new() -> Self {
         Self {
-            reading: progress::bytes("encoding", 0),
+            reading: progress::share("encoding"),
             writing: None,
             since: Instant::now(),
         }
@@ -158,12 +162,12 @@ impl Bars {
         match progress {
             Progress::Reading {
                 records,
-                bytes,
-                bytes_total,
+                done,
+                total,
             } => {
                 let rate = records as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
-                self.reading.set_length(bytes_total);
-                self.reading.set_position(bytes);
+                self.reading.set_length(total);
+                self.reading.set_position(done);
                 self.reading.set_message(format!(
                     "encoding, {} at {}/s",
                     screen::counted(records, "record"),
@@ -191,16 +195,16 @@ impl Bars {
 /// to see, so they are kept.
 fn refusal(error: dataset::Error, outputs: &Outputs) -> Failure {
     match error {
-        dataset::Error::NoRows { path, rejected, .. } if rejected > 0 => {
-            match outputs.keep(REJECTS) {
-                Ok(rejects) => Failure::input(dataset::Error::NoRows {
-                    path,
-                    rejected,
-                    rejects: rejects.display().to_string(),
-                }),
-                Err(error) => error.into(),
-            }
-        }
+        dataset::Error::NoRows {
+            origin, rejected, ..
+        } if rejected > 0 => match outputs.keep(REJECTS) {
+            Ok(rejects) => Failure::input(dataset::Error::NoRows {
+                origin,
+                rejected,
+                rejects: rejects.display().to_string(),
+            }),
+            Err(error) => error.into(),
+        },
         dataset::Error::Output(StreamError::Io(source)) => {
             outputs::io_error(&outputs.target(TOKENS))(source).into()
         }
@@ -208,7 +212,7 @@ fn refusal(error: dataset::Error, outputs: &Outputs) -> Failure {
         dataset::Error::Rejects { source, .. } => {
             outputs::io_error(&outputs.target(REJECTS))(source).into()
         }
-        error => Failure::input(error),
+        error => source::failure(error),
     }
 }
 

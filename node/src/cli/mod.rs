@@ -26,6 +26,7 @@ mod progress;
 mod project;
 mod schema;
 pub mod screen;
+mod source;
 mod table_file;
 mod truth;
 mod usage;
@@ -69,7 +70,7 @@ pub struct Cli {
 enum Command {
     /// Run the whole path on this machine: departments, matcher, analyst
     Demo(demo::Demo),
-    /// Turn a CSV file into tokens under a key and a schema
+    /// Turn records into tokens under a key and a schema
     Encode(encode::Encode),
     /// Encode for parties who use the Python package clkhash
     #[command(subcommand)]

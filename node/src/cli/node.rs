@@ -42,7 +42,7 @@ The configuration says whether the node is an owner or a matcher. An owner's:
 
   [[dataset]]                        # owners only
   name = \"people\"
-  path = \"people.csv\"
+  path = \"people.csv\"              # or Parquet, XLSX, PostgreSQL: see `linkage encode --help`
 
 A matcher's names no sealing_key, peer or dataset. `linkage config explain` lists all keys; files in
 conf.d beside the configuration, variables LINKAGE__A__B and --set override it, in this order.

@@ -8,12 +8,13 @@ use linkage_core::normalise::Normaliser;
 use linkage_core::record::{FieldState, NormalRecord, NormalValue, RawRecord};
 use linkage_core::schema::Schema;
 use linkage_node::dataset::today;
-use linkage_node::ingest::{Reject, Row, Source};
+use linkage_node::ingest::{Reject, Row};
 use serde_json::Value;
 
 use super::failure::{Blame as _, EXIT_OK, Failure};
 use super::schema;
 use super::screen::{self, Form};
+use super::source::{self, SourceArgs};
 
 /// Most rows on one screen's scroll.
 const ROWS_MAX: usize = 1000;
@@ -43,9 +44,8 @@ to a file, and only where standard output is a terminal.
 Example:
   linkage schema preview --schema persons.toml health.csv --rows 5")]
 pub struct Preview {
-    /// File with one record a row: CSV or Parquet
-    #[arg(value_name = "SOURCE")]
-    source: PathBuf,
+    #[command(flatten)]
+    source: SourceArgs,
     /// Schema, TOML or JSON
     #[arg(long, value_name = "SCHEMA")]
     schema: PathBuf,
@@ -68,16 +68,17 @@ impl Preview {
             return Err(Failure::input(Error::NoTerminal));
         }
         let schema = schema::read(&self.schema).or_input()?;
-        let mut source = Source::open(&self.source, &schema).map_err(Failure::input)?;
+        let opened = self.source.origin()?.open(&schema);
+        let mut rows = opened.map_err(source::failure)?;
         let normaliser = Normaliser::new(&schema, today()).with_all_components();
-        let parser = source.parser();
+        let parser = rows.parser();
         screen::note(
             "Warning: raw values of real people follow. Do not copy them out of this screen.\n",
         );
         let wanted = usize::from(self.rows);
         let mut shown = vec![];
         while shown.len() < wanted {
-            let Some(block) = source.next_block().map_err(Failure::input)? else {
+            let Some(block) = rows.next_block().map_err(source::failure)? else {
                 break;
             };
             parser.rows(&block, &mut |row| {

@@ -8,11 +8,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 const TICK: Duration = Duration::from_millis(200);
 
 const BYTES: &str = "  {msg} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const SHARE: &str = "  {msg} [{bar:30}] {percent}%  {eta} left";
 const COUNT: &str = "  {msg} [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left";
 
 /// A bar of `total` bytes; the total may be set later.
 pub fn bytes(what: &str, total: u64) -> ProgressBar {
     bar(what, total, BYTES)
+}
+
+/// A bar of a share; its total may be set later.
+pub fn share(what: &str) -> ProgressBar {
+    bar(what, 0, SHARE)
 }
 
 /// A bar of `total` things.

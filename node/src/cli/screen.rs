@@ -4,6 +4,7 @@
 //! is not shown, the command goes on.
 
 use std::io::{self, Write};
+use std::panic::Location;
 
 use serde::Serialize;
 use tabled::builder::Builder;
@@ -65,6 +66,13 @@ pub fn failure(error: &anyhow::Error) {
         text.push_str(&format!("\n  caused by: {cause}"));
     }
     note(&text);
+}
+
+/// A fault of the program itself or a library: its place alone, as its message may quote what was
+/// being worked on.
+pub fn fault(place: Option<&Location<'_>>) {
+    let place = place.map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    note(&format!("Internal error at {place}"));
 }
 
 fn write(mut to: impl Write, text: &str) -> io::Result<()> {

@@ -10,8 +10,8 @@ use crate::ingest::{self, Block, Source};
 const BLOCKS_PER_CORE: usize = 4;
 
 /// Reads the source in a thread of its own, does `work` on every block on all cores, and puts the
-/// results away with `put` in the source's order while the cores work on. `report` is told bytes
-/// read.
+/// results away with `put` in the source's order while the cores work on. `report` is told how
+/// much of the source is read.
 pub(super) fn through<T, E>(
     mut source: Source,
     work: impl Fn(Block) -> Result<T, E> + Sync,
@@ -47,7 +47,7 @@ where
             if next.is_empty() && before.is_empty() {
                 return Ok(());
             }
-            let read = next.last().map(Block::bytes_read);
+            let read = next.last().map(Block::read);
             let working = || {
                 next.into_par_iter()
                     .map(&work)

@@ -19,7 +19,7 @@ use super::ids::Ids;
 use super::shuffle::Shuffle;
 use super::work::{Done, Worker};
 use super::{Encoded, Error, FillRange, Job, NO_VALUE, Progress, Summary, today};
-use crate::ingest::{Reason, RejectFile, Source};
+use crate::ingest::{Reason, RejectFile};
 
 /// Rows written between two reports of progress.
 const ROWS_PER_REPORT: u64 = 16_384;
@@ -33,8 +33,8 @@ pub fn encode<W: Write>(
     out: W,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(W, Encoded), Error> {
-    let source = Source::open(job.source, job.schema)?;
-    let bytes_total = source.bytes_total();
+    let source = job.source.open(job.schema)?;
+    let total = source.total();
     let layout = Header::new(job.project, job.schema, job.key.id(), 0).layout();
     let worker = Worker {
         parser: source.parser(),
@@ -52,11 +52,11 @@ pub fn encode<W: Write>(
             records.store(gathered.ids.len() as u64, Ordering::Relaxed);
             Ok(())
         },
-        |bytes| {
+        |done| {
             progress(Progress::Reading {
                 records: records.load(Ordering::Relaxed),
-                bytes,
-                bytes_total,
+                done,
+                total,
             });
         },
     )?;
@@ -178,7 +178,7 @@ impl<'a> Gathered<'a> {
         };
         if self.ids.is_empty() {
             return Err(Error::NoRows {
-                path: self.job.source.into(),
+                origin: self.job.source.clone(),
                 rejected: summary.rejected_rows(),
                 rejects: summary.rejects_file.map_or_else(
                     || "the header, there are no rows".into(),

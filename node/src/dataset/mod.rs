@@ -5,6 +5,7 @@ mod blocks;
 pub mod check;
 mod encode;
 mod ids;
+mod origin;
 mod shuffle;
 mod work;
 
@@ -23,6 +24,7 @@ use crate::ingest;
 
 pub use encode::encode;
 pub use ids::{Ids, TooMany};
+pub use origin::{DescriptionError, Origin};
 
 /// A record's value of an attribute when it is none of the declared ones.
 const NO_VALUE: u8 = u8::MAX;
@@ -62,10 +64,10 @@ pub enum Error {
     #[error(transparent)]
     Entropy(#[from] crate::entropy::NoEntropy),
     /// No row could be used.
-    #[error("{path} has no usable row: {rejected} were rejected; see {rejects}")]
+    #[error("{origin} has no usable row: {rejected} were rejected; see {rejects}")]
     NoRows {
         /// The source.
-        path: PathBuf,
+        origin: Origin,
         /// Number of rejected rows.
         rejected: u64,
         /// Where they are, or a word that there are none.
@@ -88,7 +90,7 @@ impl From<io::Error> for Error {
 /// What is encoded, how, and where it works.
 pub struct Job<'a> {
     /// The source.
-    pub source: &'a Path,
+    pub source: &'a Origin,
     /// The schema.
     pub schema: &'a Schema,
     /// The key.
@@ -125,10 +127,10 @@ pub enum Progress {
     Reading {
         /// Records encoded.
         records: u64,
-        /// Bytes read.
-        bytes: u64,
-        /// Bytes in all.
-        bytes_total: u64,
+        /// Bytes of a file or rows of a query that are read.
+        done: u64,
+        /// Their number in all.
+        total: u64,
     },
     /// The records are written in their new order.
     Writing {

@@ -54,7 +54,7 @@ fn run(content: &str) -> Result<Run, Error> {
     std::fs::write(&source, content).unwrap();
     let (schema, key) = (schema(), ProjectKey::from_bytes([7; 32]));
     let job = Job {
-        source: &source,
+        source: &source.as_path().into(),
         schema: &schema,
         key: &key,
         project: [5; 32],

@@ -398,7 +398,9 @@ impl Cluster {
                 .iter()
                 .map(|(name, path)| Dataset {
                     name: name.clone(),
-                    path: path.clone(),
+                    path: Some(path.clone()),
+                    sheet: None,
+                    postgres: None,
                 })
                 .collect(),
             monitor: Monitor {

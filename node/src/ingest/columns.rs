@@ -1,14 +1,13 @@
 //! Which column of a source is what in the schema.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
 
 use linkage_core::schema::Schema;
 
 use super::Error;
 
 /// Places of the schema's columns in a source's header.
-pub(super) struct Columns {
+pub struct Columns {
     pub(super) header: Vec<String>,
     pub(super) id: usize,
     pub(super) fields: Vec<usize>,
@@ -22,15 +21,15 @@ pub(super) struct AttributeColumn {
 }
 
 impl Columns {
-    /// Finds the schema's columns in `header`.
+    /// Finds the schema's columns in `header`, which stands at `place`.
     ///
     /// # Errors
     /// [`Error::DuplicateColumn`] and [`Error::MissingColumns`].
-    pub(super) fn new(path: &Path, header: Vec<String>, schema: &Schema) -> Result<Self, Error> {
+    pub(super) fn new(place: &str, header: Vec<String>, schema: &Schema) -> Result<Self, Error> {
         for (at, column) in header.iter().enumerate() {
             if header.iter().take(at).any(|before| before == column) {
                 return Err(Error::DuplicateColumn {
-                    path: path.into(),
+                    place: place.to_owned(),
                     column: column.clone(),
                 });
             }
@@ -43,7 +42,7 @@ impl Columns {
             .collect();
         if !missing.is_empty() {
             return Err(Error::MissingColumns {
-                path: path.into(),
+                place: place.to_owned(),
                 missing,
                 present: header,
             });
@@ -66,14 +65,31 @@ impl Columns {
         })
     }
 
-    /// Places of the columns that are used.
-    pub(super) fn needed(&self) -> Vec<usize> {
-        let attributes = self.attributes.iter().flatten();
-        let attributes = attributes.map(|attribute| attribute.column);
-        let fields = self.fields.iter().copied();
-        std::iter::once(self.id)
-            .chain(fields)
-            .chain(attributes)
-            .collect()
+    /// Finds the schema's columns in `header`, of whose columns only those are read: their places,
+    /// rising, and what is what among them.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn chosen(
+        place: &str,
+        header: Vec<String>,
+        schema: &Schema,
+    ) -> Result<(Vec<usize>, Self), Error> {
+        let all = Self::new(place, header.clone(), schema)?;
+        let attributes = all.attributes.iter().flatten();
+        let needed: BTreeSet<usize> = std::iter::once(all.id)
+            .chain(all.fields.iter().copied())
+            .chain(attributes.map(|attribute| attribute.column))
+            .collect();
+        let names = header.into_iter().enumerate();
+        let names = names.filter(|(at, _)| needed.contains(at));
+        let names = names.map(|(_, name)| name).collect();
+        let chosen = Self::new(place, names, schema)?;
+        Ok((needed.into_iter().collect(), chosen))
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.header.len()
     }
 }

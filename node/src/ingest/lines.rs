@@ -5,7 +5,7 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 /// Longest line; far above any record, low enough that a binary file is not read into memory.
-pub(super) const LINE_BYTES_MAX: usize = 1024 * 1024;
+pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of a block: some thousand records, work for a few milliseconds.
 const BLOCK_BYTES: usize = 256 * 1024;

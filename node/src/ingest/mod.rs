@@ -8,15 +8,21 @@ mod parquet;
 mod rejects;
 mod source;
 mod split;
+mod values;
+mod xlsx;
 
 use std::path::PathBuf;
 
 use linkage_core::record::RawRecord;
 use zeroize::Zeroizing;
 
+pub use columns::Columns;
 pub use encoding::Encoding;
+pub use lines::LINE_BYTES_MAX as ROW_BYTES_MAX;
 pub use rejects::RejectFile;
 pub use source::{Block, Format, Parser, Source};
+pub use values::{BLOCK_ROWS, Rows, ValueBlock};
+pub use xlsx::CellFault;
 
 /// Why a source cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -61,28 +67,48 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// The header names a column twice.
-    #[error("{path}, row 1: column \"{column}\" occurs twice; rename one of them")]
-    DuplicateColumn {
+    /// An XLSX workbook that is damaged or locked, or whose sheet is not clear.
+    #[error("{path}{}: {message}", quoted_sheet(.sheet.as_deref()))]
+    Xlsx {
         /// The file.
         path: PathBuf,
+        /// The sheet, where one is chosen.
+        sheet: Option<String>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A sheet is asked of a file that has none.
+    #[error("{0} is no XLSX workbook and has no sheets; leave the sheet out")]
+    NoSheets(PathBuf),
+    /// The header names a column twice.
+    #[error("{place}: column \"{column}\" occurs twice; rename one of them")]
+    DuplicateColumn {
+        /// The source, and where its header stands.
+        place: String,
         /// The column.
         column: String,
     },
     /// The header lacks columns that the schema needs.
     #[error(
-        "{path}, row 1: no column {}; the file has: {}. Rename the column, or set `column = \"...\"` \
-         in the schema",
+        "{place}: no column {}; there is: {}. Rename the column, or set `column = \"...\"` in the \
+         schema",
         quoted(.missing), quoted(.present)
     )]
     MissingColumns {
-        /// The file.
-        path: PathBuf,
+        /// The source, and where its header stands.
+        place: String,
         /// Columns that the schema needs.
         missing: Vec<String>,
-        /// Columns that the file has.
+        /// Columns that the source has.
         present: Vec<String>,
     },
+    /// What gives the rows failed.
+    #[error(transparent)]
+    Rows(Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn quoted_sheet(sheet: Option<&str>) -> String {
+    sheet.map_or_else(String::new, |sheet| format!(", sheet \"{sheet}\""))
 }
 
 fn quoted(names: &[String]) -> String {
@@ -110,7 +136,7 @@ impl Error {
 
 /// A usable row.
 pub struct Row {
-    /// Row in the file; the header is row 1.
+    /// Row in the source. The header of a text is row 1; a sheet's rows have its own numbers.
     pub number: u64,
     /// The record.
     pub record: RawRecord,
@@ -143,9 +169,17 @@ pub enum Reason {
     /// The identity has been seen before.
     #[error("the record's id occurred before, in row {0}; the first is kept")]
     DuplicateId(u64),
-    /// The line is longer than any record.
-    #[error("the line has more than {} bytes", lines::LINE_BYTES_MAX)]
+    /// The row is longer than any record.
+    #[error("the row has more than {} bytes", lines::LINE_BYTES_MAX)]
     TooLong,
+    /// A cell of a sheet holds no value.
+    #[error("cell {cell} {fault}")]
+    Cell {
+        /// The cell, as the spreadsheet names it.
+        cell: String,
+        /// What it holds instead.
+        fault: CellFault,
+    },
 }
 
 impl Reason {
@@ -158,6 +192,7 @@ impl Reason {
             Self::NoId => "empty-id",
             Self::DuplicateId(_) => "duplicate-id",
             Self::TooLong => "line-too-long",
+            Self::Cell { .. } => "bad-cell",
         }
     }
 }

@@ -4,7 +4,6 @@
 //! while it is read is not wiped; what leaves this module is.
 
 use std::fs::File;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,17 +20,14 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 use zeroize::Zeroizing;
 
 use super::columns::Columns;
-use super::split::Values;
+use super::values::{Rows, ValueBlock};
 use super::{Error, Reason};
 
 /// First bytes of a file, and its last (Parquet format, "File format").
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
-/// Rows of a block: some milliseconds of work.
-const BLOCK_ROWS: usize = 2048;
-
 /// Rows of a file, block by block.
-pub(super) struct Rows {
+pub(super) struct ParquetRows {
     path: PathBuf,
     file: SerializedFileReader<File>,
     columns: SchemaDescPtr,
@@ -44,43 +40,7 @@ pub(super) struct Rows {
     bytes_total: u64,
 }
 
-/// Some rows as text.
-pub(super) struct ValueBlock {
-    /// Row of the first in the file, from 1.
-    pub(super) first_row: u64,
-    text: Zeroizing<String>,
-    places: Vec<Range<usize>>,
-    width: usize,
-    /// Rows with a value that is no text, and its column.
-    not_text: Vec<(u64, usize)>,
-    /// Bytes of the file read, by the share of rows.
-    pub(super) read: u64,
-}
-
-impl ValueBlock {
-    /// Every row's number and its values, or the column of a value that is no text.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (u64, Result<Values<'_>, usize>)> {
-        let rows = self.places.chunks_exact(self.width.max(1));
-        (self.first_row..).zip(rows).map(|(number, places)| {
-            let bad = self.not_text.iter().find(|(row, _)| *row == number);
-            match bad {
-                Some((_, column)) => (number, Err(*column)),
-                None => (number, Ok(Values::at(&self.text, places))),
-            }
-        })
-    }
-
-    /// The values of row `number` as a line, for the owner's file of rejects.
-    pub(super) fn line(&self, number: u64) -> Zeroizing<Vec<u8>> {
-        let at = usize::try_from(number - self.first_row).unwrap_or(usize::MAX);
-        let places = self.places.chunks_exact(self.width.max(1)).nth(at);
-        let values = places.into_iter().flatten();
-        let values = values.map(|place| self.text.get(place.clone()).unwrap_or(""));
-        Zeroizing::new(values.collect::<Vec<_>>().join(",").into_bytes())
-    }
-}
-
-impl Rows {
+impl ParquetRows {
     /// Opens a file and finds the schema's columns.
     ///
     /// # Errors
@@ -93,7 +53,7 @@ impl Rows {
         let metadata = file.metadata().file_metadata();
         let fields = metadata.schema().get_fields();
         let names: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
-        let needed = Columns::new(path, names, schema)?.needed();
+        let (needed, columns) = Columns::chosen(&path.display().to_string(), names, schema)?;
         let fields = fields.iter().enumerate();
         let fields = fields.filter(|(at, _)| needed.contains(at));
         let fields: Vec<TypePtr> = fields.map(|(_, field)| Arc::clone(field)).collect();
@@ -109,8 +69,6 @@ impl Rows {
                 ));
             }
         }
-        let names = fields.iter().map(|field| field.name().to_owned());
-        let columns = Columns::new(path, names.collect(), schema)?;
         let nanoseconds = fields.iter().map(|field| is_nanoseconds(field)).collect();
         let projected = Type::group_type_builder("rows").with_fields(fields).build();
         let projected = projected.map_err(damaged)?;
@@ -129,39 +87,8 @@ impl Rows {
         Ok((rows, columns))
     }
 
-    /// Number of rows by the file's footer.
-    pub(super) fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// The next rows; `None` at the end.
-    ///
-    /// # Errors
-    /// [`Error::Parquet`], naming the row group.
-    pub(super) fn next_block(&mut self) -> Result<Option<ValueBlock>, Error> {
-        let mut block = ValueBlock {
-            first_row: self.given + 1,
-            text: Zeroizing::new(String::with_capacity(BLOCK_ROWS * 64)),
-            places: vec![],
-            width: self.nanoseconds.len(),
-            not_text: vec![],
-            read: 0,
-        };
-        let read = guarded(|| self.read_rows(&mut block));
-        read.map_err(|error| {
-            let place = format!("row group {}", self.group);
-            refuse(&self.path, &place, &error.to_string())
-        })?;
-        if block.places.is_empty() {
-            return Ok(None);
-        }
-        let share = self.given as f64 / self.total.max(1) as f64;
-        block.read = (self.bytes_total as f64 * share.min(1.0)) as u64;
-        Ok(Some(block))
-    }
-
     fn read_rows(&mut self, block: &mut ValueBlock) -> Result<(), ParquetError> {
-        for _ in 0..BLOCK_ROWS {
+        while !block.is_full() {
             let row = loop {
                 if let Some(row) = self.rows.as_mut().and_then(Iterator::next) {
                     break row?;
@@ -175,17 +102,38 @@ impl Rows {
                 self.rows = Some(builder.as_iter(Arc::clone(&self.columns), &*group)?);
             };
             self.given += 1;
+            block.begin_row(self.given);
             let values = row.get_column_iter().zip(&self.nanoseconds);
-            for (column, ((_, value), nanoseconds)) in values.enumerate() {
-                let start = block.text.len();
+            for ((_, value), nanoseconds) in values {
                 match text(value, *nanoseconds) {
-                    Some(value) => append(&mut block.text, &value),
-                    None => block.not_text.push((self.given, column)),
+                    Some(value) => block.push(&value),
+                    None => block.push_fault(NOT_TEXT),
                 }
-                block.places.push(start..block.text.len());
             }
         }
         Ok(())
+    }
+}
+
+impl Rows for ParquetRows {
+    fn next_block(&mut self) -> Result<Option<ValueBlock>, Error> {
+        let mut block = ValueBlock::new(self.nanoseconds.len());
+        let read = guarded(|| self.read_rows(&mut block));
+        read.map_err(|error| {
+            let place = format!("row group {}", self.group);
+            refuse(&self.path, &place, &error.to_string())
+        })?;
+        if block.is_empty() {
+            return Ok(None);
+        }
+        let share = self.given as f64 / self.total.max(1) as f64;
+        block.set_read((self.bytes_total as f64 * share.min(1.0)) as u64);
+        Ok(Some(block))
+    }
+
+    /// By the file's footer.
+    fn total(&self) -> u64 {
+        self.total
     }
 }
 
@@ -209,16 +157,6 @@ fn is_nanoseconds(field: &Type) -> bool {
         Some(LogicalType::Timestamp(time)) => time.unit == TimeUnit::NANOS,
         _ => false,
     }
-}
-
-/// Appends a text. More room is made by moving, so that no copy is left behind unwiped.
-fn append(to: &mut Zeroizing<String>, text: &str) {
-    if to.capacity() < to.len() + text.len() {
-        let mut larger = Zeroizing::new(String::with_capacity((to.len() + text.len()) * 2));
-        larger.push_str(to);
-        *to = larger;
-    }
-    to.push_str(text);
 }
 
 /// A value as CSV would have it; empty for none. `None` for bytes that are no text.
@@ -253,7 +191,7 @@ fn moment(since: SignedDuration) -> String {
 }
 
 /// Why a row with a value that is no text is set aside.
-pub(super) const NOT_TEXT: Reason = Reason::Encoding("UTF-8");
+const NOT_TEXT: Reason = Reason::Encoding("UTF-8");
 
 #[cfg(test)]
 #[path = "parquet_tests.rs"]

@@ -13,14 +13,16 @@ use zeroize::Zeroizing;
 use super::columns::Columns;
 use super::encoding::{self, Encoding, PROBE_BYTES};
 use super::lines::{LINE_BYTES_MAX, LineBlock, Lines};
-use super::parquet::{self, Rows, ValueBlock};
+use super::parquet::{self, ParquetRows};
 use super::split::{Splitter, Values};
+use super::values::{Rows, ValueBlock};
+use super::xlsx;
 use super::{Error, Reason, Reject, Row};
 
 /// What a source is.
 #[derive(Debug, Clone, Serialize)]
 pub struct Format {
-    /// `CSV` or `Parquet`.
+    /// `CSV`, `Parquet`, `XLSX` or `PostgreSQL`.
     pub name: &'static str,
     /// Encoding of the text.
     pub encoding: Encoding,
@@ -28,19 +30,19 @@ pub struct Format {
 
 /// An open source whose columns fit the schema: gives blocks, which [`Parser`] takes apart.
 pub struct Source {
-    path: PathBuf,
     reader: Reader,
     format: Format,
-    bytes_total: u64,
+    total: u64,
     parser: Parser,
 }
 
 enum Reader {
     Csv {
+        path: PathBuf,
         lines: Lines<File>,
         first: Option<LineBlock>,
     },
-    Parquet(Box<Rows>),
+    Rows(Box<dyn Rows>),
 }
 
 /// Part of a source.
@@ -52,8 +54,8 @@ enum Content {
 }
 
 impl Block {
-    /// Bytes of the source read up to the end of this block.
-    pub fn bytes_read(&self) -> u64 {
+    /// How much of the source is read up to the end of this block, of [`Source::total`].
+    pub fn read(&self) -> u64 {
         match &self.0 {
             Content::Lines(block) => block.read,
             Content::Values(block) => block.read,
@@ -65,12 +67,21 @@ impl Block {
 const LINE_BYTES_MIN: u64 = 24;
 
 impl Source {
-    /// Opens `path` and checks its columns against the schema. The file's first bytes tell what it
-    /// is: Parquet, or CSV in UTF-8 if its beginning is, else in GB 18030 if it is.
+    /// Opens the file `path` and checks its columns against the schema. Its first bytes tell
+    /// what it is: Parquet, XLSX, or CSV in UTF-8 if its beginning is, else in GB 18030 if it is.
+    /// Of an XLSX workbook the only sheet with a value is read; [`Self::open_sheet`] names one.
     ///
     /// # Errors
     /// [`Error`], naming file, row, column and what to do.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self, Error> {
+        Self::open_sheet(path, None, schema)
+    }
+
+    /// As [`Self::open`], from one sheet of an XLSX workbook.
+    ///
+    /// # Errors
+    /// [`Error`], naming file, row, column and what to do.
+    pub fn open_sheet(path: &Path, sheet: Option<&str>, schema: &Schema) -> Result<Self, Error> {
         let io = |e| Error::io(path, e);
         let mut file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
@@ -82,10 +93,30 @@ impl Source {
             .take(PROBE_BYTES as u64)
             .read_to_end(&mut probe)
             .map_err(io)?;
-        if probe.starts_with(parquet::MAGIC) {
-            return Self::open_parquet(path, file, schema, metadata.len());
+        if xlsx::MAGICS.iter().any(|magic| probe.starts_with(magic)) {
+            let (rows, columns) = xlsx::open(path, file, sheet, schema)?;
+            return Ok(Self::of_rows(
+                "XLSX",
+                columns,
+                Box::new(rows),
+                metadata.len(),
+            ));
         }
-        let (encoding, mark) = encoding::detect(path, &probe)?;
+        if sheet.is_some() {
+            return Err(Error::NoSheets(path.into()));
+        }
+        if probe.starts_with(parquet::MAGIC) {
+            let (rows, columns) = ParquetRows::open(path, file, schema)?;
+            let rows = Box::new(rows);
+            return Ok(Self::of_rows("Parquet", columns, rows, metadata.len()));
+        }
+        Self::open_csv(path, file, &probe, schema)
+    }
+
+    fn open_csv(path: &Path, mut file: File, probe: &[u8], schema: &Schema) -> Result<Self, Error> {
+        let io = |e| Error::io(path, e);
+        let total = file.metadata().map_err(io)?.len();
+        let (encoding, mark) = encoding::detect(path, probe)?;
         file.seek(SeekFrom::Start(mark)).map_err(io)?;
         let mut lines = Lines::new(file, mark);
         let mut block = lines.next_block().map_err(io)?;
@@ -98,10 +129,11 @@ impl Source {
         let mut splitter = Splitter::default();
         let values = splitter.split(&text);
         let header = (0..values.len()).map(|at| values.get(at).to_owned());
-        let columns = Columns::new(path, header.collect(), schema)?;
+        let place = format!("{}, row 1", path.display());
+        let columns = Columns::new(&place, header.collect(), schema)?;
         Ok(Self {
-            path: path.into(),
             reader: Reader::Csv {
+                path: path.into(),
                 lines,
                 first: block,
             },
@@ -109,7 +141,7 @@ impl Source {
                 name: "CSV",
                 encoding,
             },
-            bytes_total: metadata.len(),
+            total,
             parser: Parser {
                 encoding,
                 columns: Arc::new(columns),
@@ -117,27 +149,18 @@ impl Source {
         })
     }
 
-    fn open_parquet(
-        path: &Path,
-        file: File,
-        schema: &Schema,
-        bytes_total: u64,
-    ) -> Result<Self, Error> {
-        let (rows, columns) = Rows::open(path, file, schema)?;
+    /// A source of `rows` with these columns, in all of size `total`, which blocks are measured by.
+    pub fn of_rows(name: &'static str, columns: Columns, rows: Box<dyn Rows>, total: u64) -> Self {
         let encoding = Encoding::Utf8;
-        Ok(Self {
-            path: path.into(),
-            reader: Reader::Parquet(Box::new(rows)),
-            format: Format {
-                name: "Parquet",
-                encoding,
-            },
-            bytes_total,
+        Self {
+            reader: Reader::Rows(rows),
+            format: Format { name, encoding },
+            total,
             parser: Parser {
                 encoding,
                 columns: Arc::new(columns),
             },
-        })
+        }
     }
 
     /// What the source is.
@@ -148,14 +171,14 @@ impl Source {
     /// Number of rows that the source can have at most, by its size or its footer.
     pub fn rows_max(&self) -> u64 {
         match &self.reader {
-            Reader::Csv { .. } => self.bytes_total / LINE_BYTES_MIN + 1,
-            Reader::Parquet(rows) => rows.total(),
+            Reader::Csv { .. } => self.total / LINE_BYTES_MIN + 1,
+            Reader::Rows(rows) => rows.total(),
         }
     }
 
-    /// Size of the source in bytes, for progress.
-    pub fn bytes_total(&self) -> u64 {
-        self.bytes_total
+    /// Size of the source for progress: bytes of a file, rows of a query.
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     /// What takes this source's blocks apart.
@@ -169,14 +192,14 @@ impl Source {
     /// [`Error`] when the file cannot be read on.
     pub fn next_block(&mut self) -> Result<Option<Block>, Error> {
         match &mut self.reader {
-            Reader::Csv { lines, first } => {
+            Reader::Csv { path, lines, first } => {
                 if let Some(first) = first.take() {
                     return Ok(Some(Block(Content::Lines(first))));
                 }
-                let block = lines.next_block().map_err(|e| Error::io(&self.path, e))?;
+                let block = lines.next_block().map_err(|e| Error::io(path, e))?;
                 Ok(block.map(|block| Block(Content::Lines(block))))
             }
-            Reader::Parquet(rows) => {
+            Reader::Rows(rows) => {
                 let block = rows.next_block()?;
                 Ok(block.map(|block| Block(Content::Values(block))))
             }
@@ -244,7 +267,7 @@ impl Parser {
                 for (number, values) in block.rows() {
                     row.number = number;
                     let filled = match values {
-                        Err(column) => Err((Some(column), parquet::NOT_TEXT)),
+                        Err(fault) => Err(fault),
                         Ok(values) => fill(&self.columns, &values, &mut row),
                     };
                     match filled {

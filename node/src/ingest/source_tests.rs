@@ -99,11 +99,13 @@ fn refuses_files_with_what_to_do() {
     assert!(refusal(b"").contains("is empty"));
     assert!(refusal(b"\n\n").contains("is empty"));
     assert!(
-        refusal(b"id,nom\n1,x\n").contains("no column \"name\"; the file has: \"id\", \"nom\"")
+        refusal(b"id,nom\n1,x\n").contains("row 1: no column \"name\"; there is: \"id\", \"nom\"")
     );
     assert!(refusal(b"id,name,id\n").contains("\"id\" occurs twice"));
     assert!(refusal(b"\xff\xfei\0d\0").contains("UTF-16"));
-    assert!(refusal(b"PK\x03\x04...").contains("export the sheet as CSV"));
+    assert!(refusal(b"PK\x03\x04...").contains("workbook is damaged"));
+    let sheet = Source::open_sheet(file(b"id,name\n").path(), Some("A"), &schema());
+    assert!(matches!(sheet, Err(Error::NoSheets(_))));
     let directory = tempfile::tempdir().unwrap();
     let message = match Source::open(directory.path(), &schema()) {
         Ok(_) => panic!("accepted"),

@@ -87,13 +87,15 @@ impl Owner {
             );
             Fault::state("dataset.unknown", message)
         })?;
+        let origin = source.origin();
+        let origin = origin.map_err(|message| Fault::state("dataset.refused", message))?;
         let rejects = self.settings.data_dir.join(format!("{name}.rejects.csv"));
         let outbox = self.outbox(&project.id);
         let folder = outbox.parent().unwrap_or(Path::new("."));
         crate::store::private_folder(folder)
             .map_err(|error| Fault::internal("store.failed", &error))?;
         let job = Job {
-            source: &source.path,
+            source: &origin,
             schema: &project.schema,
             key: &key,
             project: *project.id.as_bytes(),
@@ -103,9 +105,7 @@ impl Owner {
         let mut partial = PrivateFile::new(&outbox)?;
         let (_, encoded) =
             dataset::encode(&job, &mut partial.file, &mut |progress| match progress {
-                Progress::Reading {
-                    bytes, bytes_total, ..
-                } => report.step("encode", bytes, bytes_total),
+                Progress::Reading { done, total, .. } => report.step("encode", done, total),
                 Progress::Writing { records, total } => report.step("shuffle", records, total),
             })
             .map_err(|error| Fault::state("dataset.refused", Chain(&error).to_string()))?;

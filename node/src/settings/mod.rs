@@ -28,9 +28,11 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{Complaint, Error};
 pub use self::keys::{Key, Kind, catalogue};
 pub use self::layers::{Entry, Loaded, Origin, Sources, VARIABLE_PREFIX};
+use crate::dataset;
 use crate::identity::{Identity, Role};
 use crate::limits::Limits;
 use crate::observe::log;
+use crate::postgres::Postgres;
 use crate::tls::TlsFiles;
 
 /// What a node does.
@@ -155,8 +157,27 @@ pub struct Peer {
 pub struct Dataset {
     /// Name in commands.
     pub name: String,
-    /// A CSV file.
-    pub path: PathBuf,
+    /// A CSV, Parquet or XLSX file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The sheet, of an XLSX workbook that has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+    /// A table or query of a PostgreSQL database, instead of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
+}
+
+impl Dataset {
+    /// Where its records come from.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn origin(&self) -> Result<dataset::Origin, String> {
+        let (sheet, postgres) = (self.sheet.as_deref(), self.postgres.as_ref());
+        dataset::Origin::configured(self.path.as_deref(), sheet, postgres)
+            .map_err(|message| format!("dataset \"{}\": {message}", self.name))
+    }
 }
 
 /// The key of this full name.
@@ -218,6 +239,9 @@ impl Settings {
     }
 
     fn check_owner(&self) -> Result<(), (&'static str, String)> {
+        for dataset in &self.datasets {
+            dataset.origin().map_err(|message| ("dataset", message))?;
+        }
         if self.sealing_key.is_none() {
             return Err(("sealing_key", "an owner needs a sealing_key".to_owned()));
         }
@@ -254,9 +278,14 @@ impl Settings {
         for path in paths
             .into_iter()
             .chain(optional)
-            .chain(self.datasets.iter_mut().map(|d| &mut d.path))
+            .chain(self.datasets.iter_mut().filter_map(|d| d.path.as_mut()))
         {
             *path = folder.join(&path);
+        }
+        for dataset in &mut self.datasets {
+            if let Some(postgres) = &mut dataset.postgres {
+                postgres.resolve(folder);
+            }
         }
     }
 

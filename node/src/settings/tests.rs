@@ -95,8 +95,8 @@ fn later_layers_win_and_each_value_knows_its_layer() {
     assert_eq!(settings.tls.cert, layout.0.path().join("other.pem"));
     assert_eq!(settings.data_dir, layout.0.path().join("data"));
     assert_eq!(
-        settings.dataset("people").unwrap().path,
-        Path::new("/data/people.csv")
+        settings.dataset("people").unwrap().path.as_deref(),
+        Some(Path::new("/data/people.csv"))
     );
 }
 

@@ -74,3 +74,97 @@ fn a_preview_is_for_a_screen_only() {
     );
     assert_eq!(bench.names(), before);
 }
+
+#[test]
+fn the_code_page_is_named_and_bytes_that_are_none_of_its_are_counted() {
+    let bench = Bench::new();
+    let text = source(40);
+    let mut bytes = encoding_rs::GB18030.encode(&text).0.into_owned();
+    // A byte that begins no character, and a four-byte code beyond the last.
+    bytes.extend_from_slice(b"x,\xff,,,,,\ny,\xe3\x32\x9a\x36,,,,,\n");
+    bench.write("a.csv", &bytes);
+    let check = [
+        "dataset", "check", "a.csv", "--schema", "p.toml", "--html", "a.html",
+    ];
+    let shown = bench.ok(&check);
+    for words in [
+        "40 usable records; CSV, GB 18030",
+        "2 rows rejected: bad-encoding",
+    ] {
+        assert!(shown.out.contains(words), "{words}: {}", shown.out);
+    }
+    assert!(bench.read("a.html").contains("CSV, GB 18030"));
+    bench.encode("a.csv", "a.tokens");
+    let rejects = std::fs::read(bench.path("a.rejects.csv")).unwrap();
+    let rejects = String::from_utf8_lossy(&rejects);
+    for words in [
+        "43,name,a value is not valid GB 18030",
+        "44,name,a value is not valid GB 18030",
+    ] {
+        assert!(rejects.contains(words), "{words}: {rejects}");
+    }
+}
+
+#[test]
+fn a_sheet_is_a_source_like_any_other() {
+    let bench = Bench::new();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for name in ["people.xlsx", "locked.xlsx"] {
+        std::fs::copy(data.join(name), bench.path(name)).unwrap();
+    }
+    let kinds = [
+        ("name", "name"),
+        ("birth_date", "date"),
+        ("id_number", "document"),
+    ];
+    let fields = kinds.map(|(name, kind)| {
+        format!(
+            "[[field]]\nname = \"{name}\"\nkind = \"{kind}\"\n\
+             feature = [{{ kind = \"whole\", bits = 9 }}]\n"
+        )
+    });
+    bench.write(
+        "x.toml",
+        format!(
+            "version = 1\nentity = \"persons\"\nid_column = \"record_id\"\n\
+             [token]\nprofile = \"plain-clk\"\n{}",
+            fields.concat()
+        ),
+    );
+    let check = [
+        "--json",
+        "dataset",
+        "check",
+        "people.xlsx",
+        "--schema",
+        "x.toml",
+    ];
+    let found: Value = serde_json::from_str(&bench.ok(&check).out).unwrap();
+    assert_eq!(found["format"]["name"], "XLSX");
+    assert_eq!(
+        (&found["rows"], &found["rejected"]["bad-cell"]),
+        (&3.into(), &2.into())
+    );
+    // Two of the three numbers were cut to 15 digits, and the normaliser says so.
+    let number = &found["fields"][2]["counts"]["findings"];
+    assert_eq!(number["truncated-by-spreadsheet"], 2, "{number}");
+    let preview = [
+        "schema",
+        "preview",
+        "people.xlsx",
+        "--sheet",
+        "名单",
+        "--schema",
+        "x.toml",
+    ];
+    let preview = bench.ok(&[&preview[..], &["--even-if-not-a-terminal"]].concat());
+    assert!(preview.out.contains("Row 4, record 1001") && preview.out.contains("名单!C8 holds"));
+    for (args, words) in [
+        (["locked.xlsx", "--sheet", "x"], "locked with a password"),
+        (["people.xlsx", "--sheet", "x"], "there is no such sheet"),
+        (["x.toml", "--sheet", "x"], "--sheet belongs to a workbook"),
+    ] {
+        let check = [&["dataset", "check"], &args[..], &["--schema", "x.toml"]].concat();
+        bench.refused(&check, &[words]);
+    }
+}

@@ -114,7 +114,7 @@ fn sources_that_cannot_be_used_are_refused() {
         ("column.csv", &["row 1", "\"birth_date\"", "column = "]),
         ("twice.csv", &["row 1", "\"name\" occurs twice"]),
         ("utf16.csv", &["UTF-16", "save it as UTF-8"]),
-        ("sheet.csv", &["export the sheet as CSV"]),
+        ("sheet.csv", &["workbook is damaged"]),
         ("mixed.csv", &["neither UTF-8 nor GB 18030"]),
         ("folder.csv", &["is a directory"]),
     ] {

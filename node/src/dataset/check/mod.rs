@@ -9,7 +9,6 @@ mod frequent;
 mod script;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use linkage_core::encode::Encoder;
 use linkage_core::keys::ProjectKey;
@@ -18,8 +17,8 @@ use linkage_core::schema::{Kind, LinkRole, Schema};
 use serde::Serialize;
 
 use super::ids::Ids;
-use super::{Error, blocks, today};
-use crate::ingest::{Format, Reason, Source};
+use super::{Error, Origin, blocks, today};
+use crate::ingest::{Format, Reason};
 use distinct::Distinct;
 use facts::{Facts, Looked, Looker};
 use fill::Sample;
@@ -180,18 +179,18 @@ impl Concern {
     }
 }
 
-/// Reads and normalises the source at `path` and counts what is there. `progress` is told bytes
-/// read and bytes in all.
+/// Reads and normalises a source and counts what is there. `progress` is told how much of the
+/// source is read, and of how much.
 ///
 /// # Errors
 /// [`Error`], saying what to do.
 pub fn check(
-    path: &Path,
+    origin: &Origin,
     schema: &Schema,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Check, Error> {
-    let source = Source::open(path, schema)?;
-    let (format, bytes_total) = (source.format(), source.bytes_total());
+    let source = origin.open(schema)?;
+    let (format, total) = (source.format(), source.total());
     let key = ProjectKey::from_bytes(*crate::entropy::secret()?);
     let looker = Looker {
         schema,
@@ -206,11 +205,11 @@ pub fn check(
         source,
         |block| Ok::<_, Error>(looker.block(&block)),
         |looked| counts.block(looked),
-        |bytes| progress(bytes, bytes_total),
+        |done| progress(done, total),
     )?;
     if counts.ids.is_empty() {
         return Err(Error::NoRows {
-            path: path.into(),
+            origin: origin.clone(),
             rejected: counts.rejected.values().sum(),
             rejects: "the reasons with `linkage encode`".into(),
         });

@@ -1,5 +1,6 @@
 //! Which script a value is written in.
 
+use linkage_core::pack;
 use serde::Serialize;
 
 /// Scripts that values are told apart by.
@@ -39,7 +40,8 @@ impl Script {
     pub(super) fn of(value: &str) -> Self {
         let (mut han, mut latin, mut digits, mut kana) = (false, false, false, false);
         for c in value.chars() {
-            match c {
+            // Private-use characters of early GB 18030 are read as the standard ones.
+            match pack::standard(c).unwrap_or(char::REPLACEMENT_CHARACTER) {
                 '0'..='9' | '\u{ff10}'..='\u{ff19}' => digits = true,
                 'a'..='z' | 'A'..='Z' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => {
                     latin = true;
@@ -56,7 +58,7 @@ impl Script {
                 '\u{3041}'..='\u{30ff}' | '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' => {
                     kana |= c != '\u{30fb}';
                 }
-                '?' | '\u{ff1f}' | '\u{25a1}' | '\u{fffd}' | '\u{e000}'..='\u{f8ff}' => {
+                '?' | '\u{ff1f}' | '\u{25a1}' | '\u{fffd}' => {
                     return Self::Unreadable;
                 }
                 _ => {}
@@ -91,7 +93,8 @@ mod tests {
             ("たなか", Script::KanaHangul),
             ("김철수", Script::KanaHangul),
             ("王?明", Script::Unreadable),
-            ("王\u{e863}", Script::Unreadable),
+            ("王\u{e863}", Script::Han),
+            ("王\u{e000}", Script::Unreadable),
             ("--", Script::Other),
         ] {
             assert_eq!(Script::of(value), script, "{value}");

@@ -68,7 +68,7 @@ fn run(rows: usize, row: impl Fn(usize) -> String) -> Check {
     }
     std::fs::write(&path, content).unwrap();
     let schema = Schema::parse(SCHEMA).unwrap();
-    check(&path, &schema, &mut |_, _| {}).unwrap()
+    check(&path.as_path().into(), &schema, &mut |_, _| {}).unwrap()
 }
 
 fn plain(n: usize, sex: &str) -> String {
