@@ -19,7 +19,11 @@ const SILENT: [&str; 9] = [
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["linkage/v1/matcher.proto", "linkage/v1/owner.proto"];
+    let files = [
+        "linkage/v1/matcher.proto",
+        "linkage/v1/owner.proto",
+        "linkage/v1/witness.proto",
+    ];
     let descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?).join("descriptor.bin");
     // `compile_fds` writes no descriptor file of its own.

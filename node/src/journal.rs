@@ -1,13 +1,28 @@
 //! Writing acts to the audit log: one entry is described step by step, then written.
+//!
+//! An act that changes state or reveals data is told twice: [`Act::intent`] before it, and what it
+//! gives, after it. An act that is its own record (a denial, the start of the node) is told once,
+//! by [`Act::ok`] or [`Act::failed`].
+//!
+//! ```text
+//! let intent = journal.act(Action::KeyAgree, name).project(&id).intent()?;   // or nothing is done
+//! match agree() {
+//!     Ok(key) => intent.digest("key_check", &key.check()).ok()?,
+//!     Err(fault) => return Err(intent.failed(fault)),
+//! }
+//! ```
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use linkage_core::audit::action::Action;
-use linkage_core::audit::entry::{Actor, ActorKind, Event, Outcome};
+use linkage_core::audit::entry::{Actor, ActorKind, Count, Event, Outcome, Phase};
+use linkage_core::audit::receipt::Receipt;
 use linkage_core::ids::ProjectId;
+use tonic::Code;
 use uuid::Uuid;
 
 use crate::accept::RefusalSink;
@@ -18,6 +33,7 @@ use crate::fault::Fault;
 use crate::identity::{Identity, Role};
 use crate::observe::{metrics, operation};
 use crate::refusal::Refusal;
+use crate::witness::QUORUM_AGE_MAX;
 
 /// The node's audit log, as its services write to it.
 #[derive(Clone)]
@@ -26,10 +42,20 @@ pub struct Journal {
     me: Arc<Identity>,
 }
 
-/// An entry being described; [`Act::ok`] or [`Act::failed`] writes it.
+/// An entry being described; [`Act::intent`], [`Act::ok`] or [`Act::failed`] writes it.
+#[must_use = "an act is logged when it is told how it ended"]
 pub struct Act<'a> {
     journal: &'a Journal,
     event: Event,
+}
+
+/// An act whose intent is in the log. It ends with [`Intent::ok`] or [`Intent::failed`]; one that is
+/// dropped, as when its call is cancelled, is logged as failed.
+#[must_use = "an intent needs its outcome"]
+pub struct Intent {
+    journal: Journal,
+    /// The outcome to be told; `None` when it has been.
+    event: Option<Event>,
 }
 
 impl Journal {
@@ -44,7 +70,12 @@ impl Journal {
     /// Whether the log can be written, as far as can be told without writing. Waits for a write
     /// that is under way.
     pub fn works(&self) -> bool {
-        self.log.end().is_ok()
+        !self.log.is_blocked()
+    }
+
+    /// The log itself.
+    pub fn log(&self) -> &AuditLog {
+        &self.log
     }
 
     /// An act of the node itself.
@@ -72,16 +103,18 @@ impl Journal {
 
     fn begin(&self, action: Action, object: String, actor: Actor) -> Act<'_> {
         let event = Event {
-            time: Timestamp::now().into(),
             op: operation::id().unwrap_or_else(Uuid::now_v7).to_string(),
+            phase: Phase::Event,
+            intent: None,
             actor,
             action,
             object,
             project: None,
-            result: Outcome::Ok,
+            result: Some(Outcome::Ok),
             reason: None,
             counts: BTreeMap::new(),
             digests: BTreeMap::new(),
+            detail_commit: None,
         };
         Act {
             journal: self,
@@ -97,7 +130,7 @@ impl Journal {
             .act_of(caller, Action::AuthzDenied, caller.procedure())
             .event;
         event.project = project.map(ToString::to_string);
-        event.result = Outcome::Denied;
+        event.result = Some(Outcome::Denied);
         event.reason = Some(fault.reason().to_owned());
         self.write_or_log(event);
         fault
@@ -107,6 +140,41 @@ impl Journal {
         let written = self.log.append(event);
         metrics::audit_entry(written.is_ok());
         written
+    }
+
+    /// The receipt of an entry: the entry, the proof that it is in the log, and a checkpoint over
+    /// it that is made now if none covers it yet.
+    ///
+    /// # Errors
+    /// A fault when there is no such entry, or the log cannot be written.
+    pub fn receipt(&self, index: u64) -> Result<Receipt, Fault> {
+        Ok(self.log.receipt(index)?)
+    }
+
+    /// How long ago a quorum of witnesses last held; `None` if none is asked for.
+    pub fn quorum_age(&self) -> Option<Duration> {
+        let at = i64::try_from(self.log.quorum_at()?).unwrap_or(i64::MAX);
+        let age = Timestamp::now().as_second().saturating_sub(at);
+        Some(Duration::from_secs(u64::try_from(age).unwrap_or_default()))
+    }
+
+    /// Refuses what begins an upload or releases a table when no quorum of witnesses has seen the
+    /// log for too long.
+    ///
+    /// # Errors
+    /// A fault that says so.
+    pub fn require_quorum(&self) -> Result<(), Fault> {
+        match self.quorum_age() {
+            Some(age) if age > QUORUM_AGE_MAX => {
+                let message = format!(
+                    "no quorum of witnesses has seen this node's audit log for {} minutes: nothing \
+                     new is accepted or released until one does",
+                    age.as_secs() / 60
+                );
+                Err(Fault::new(Code::Unavailable, "audit.unwitnessed", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn write_or_log(&self, event: Event) {
@@ -128,28 +196,32 @@ fn kind(role: Role) -> ActorKind {
 
 impl Act<'_> {
     /// The act belongs to this project.
-    #[must_use]
     pub fn project(mut self, project: &ProjectId) -> Self {
         self.event.project = Some(project.to_string());
         self
     }
 
     /// What the act turned out to be done to, where that is known at its end only.
-    #[must_use]
     pub fn object(mut self, object: impl Into<String>) -> Self {
         self.event.object = object.into();
         self
     }
 
-    /// A number that belongs to the act.
-    #[must_use]
+    /// A number that belongs to the act and says nothing about how many records there are.
     pub fn count(mut self, name: &str, value: u64) -> Self {
+        let value = Count::Exact(value);
+        self.event.counts.insert(name.to_owned(), value);
+        self
+    }
+
+    /// A number of records that belongs to the act: a band if it is small.
+    pub fn records(mut self, name: &str, value: u64) -> Self {
+        let value = Count::of_records(value);
         self.event.counts.insert(name.to_owned(), value);
         self
     }
 
     /// A digest (32 bytes) that belongs to the act.
-    #[must_use]
     pub fn digest(mut self, name: &str, value: &[u8]) -> Self {
         self.event
             .digests
@@ -157,21 +229,140 @@ impl Act<'_> {
         self
     }
 
+    /// Writes that the act is about to be done.
+    ///
+    /// # Errors
+    /// A fault when the log cannot be written: the act must then not be done.
+    pub fn intent(self) -> Result<Intent, Fault> {
+        let Self { journal, event } = self;
+        let told = Event {
+            phase: Phase::Intent,
+            result: None,
+            ..event.clone()
+        };
+        let intent = journal.append(told)?;
+        Ok(Intent {
+            journal: journal.clone(),
+            event: Some(Event {
+                phase: Phase::Outcome,
+                intent: Some(intent),
+                ..event
+            }),
+        })
+    }
+
     /// Writes the act as done.
     ///
     /// # Errors
     /// A fault when the log cannot be written: the act must then not take effect.
     pub fn ok(self) -> Result<(), Fault> {
-        self.journal.append(self.event)?;
-        Ok(())
+        self.logged().map(drop)
+    }
+
+    /// Writes the act as done and gives the number of its entry, for [`Journal::receipt`].
+    ///
+    /// # Errors
+    /// As [`Self::ok`].
+    pub fn logged(self) -> Result<u64, Fault> {
+        Ok(self.journal.append(self.event)?)
     }
 
     /// Writes that the act failed, and gives the fault back.
     pub fn failed(mut self, fault: Fault) -> Fault {
-        self.event.result = Outcome::Failed;
+        self.event.result = Some(Outcome::Failed);
         self.event.reason = Some(fault.reason().to_owned());
         self.journal.write_or_log(self.event);
         fault
+    }
+}
+
+impl Intent {
+    /// What the act turned out to be done to.
+    pub fn object(mut self, object: impl Into<String>) -> Self {
+        if let Some(event) = &mut self.event {
+            event.object = object.into();
+        }
+        self
+    }
+
+    /// As [`Act::count`].
+    pub fn count(mut self, name: &str, value: u64) -> Self {
+        self.insert(name, Count::Exact(value));
+        self
+    }
+
+    /// As [`Act::records`].
+    pub fn records(mut self, name: &str, value: u64) -> Self {
+        self.insert(name, Count::of_records(value));
+        self
+    }
+
+    /// As [`Act::digest`].
+    pub fn digest(mut self, name: &str, value: &[u8]) -> Self {
+        if let Some(event) = &mut self.event {
+            event.digests.insert(name.to_owned(), hex::encode(value));
+        }
+        self
+    }
+
+    fn insert(&mut self, name: &str, value: Count) {
+        if let Some(event) = &mut self.event {
+            event.counts.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Writes that the act is done.
+    ///
+    /// # Errors
+    /// A fault when the log cannot be written. The act has been done; after a restart its outcome
+    /// is told as unknown, and the caller must not be told more.
+    pub fn ok(self) -> Result<(), Fault> {
+        self.logged().map(drop)
+    }
+
+    /// Writes that the act is done and gives the number of the entry that says so, for
+    /// [`Journal::receipt`].
+    ///
+    /// # Errors
+    /// As [`Self::ok`].
+    pub fn logged(mut self) -> Result<u64, Fault> {
+        // Taken before it is written, so that a failure is not followed by an outcome that lies.
+        let event = self
+            .event
+            .take()
+            .ok_or_else(|| Fault::malformed("the act"))?;
+        Ok(self.journal.append(event)?)
+    }
+
+    /// Writes that the act failed, and gives the fault back.
+    pub fn failed(mut self, fault: Fault) -> Fault {
+        self.end(fault.reason());
+        fault
+    }
+
+    /// Does `act`, and writes how it ended.
+    ///
+    /// # Errors
+    /// That of the act, or a fault when the log cannot be written.
+    pub fn end_with<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
+        match result {
+            Ok(value) => self.ok().map(|()| value),
+            Err(fault) => Err(self.failed(fault)),
+        }
+    }
+
+    fn end(&mut self, reason: &str) {
+        if let Some(mut event) = self.event.take() {
+            event.result = Some(Outcome::Failed);
+            event.reason = Some(reason.to_owned());
+            self.journal.write_or_log(event);
+        }
+    }
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        self.end("call.cancelled");
     }
 }
 
@@ -188,7 +379,7 @@ impl RefusalSink for Journal {
         let mut event = self
             .begin(Action::TlsRefused, "connection".to_owned(), actor)
             .event;
-        event.result = Outcome::Denied;
+        event.result = Some(Outcome::Denied);
         event.reason = Some(refusal.code().to_owned());
         self.write_or_log(event);
     }
@@ -220,7 +411,7 @@ impl DenialSink for Journal {
         };
         let object = procedure.unwrap_or("unknown procedure").to_owned();
         let mut event = self.begin(Action::AuthzDenied, object, actor).event;
-        event.result = Outcome::Denied;
+        event.result = Some(Outcome::Denied);
         event.reason = Some(denial.code().to_owned());
         self.write_or_log(event);
     }

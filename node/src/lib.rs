@@ -38,3 +38,4 @@ pub mod serve;
 pub mod settings;
 pub mod store;
 pub mod wire;
+pub mod witness;

@@ -294,6 +294,17 @@ service! {
         Owner of Any party, permit;
 }
 
+service! {
+    /// Watching over each other's audit logs, at every node.
+    Witness witness witness_server::WitnessServer;
+    AddCheckpoint add_checkpoint(AddCheckpointRequest) -> (AddCheckpointReply):
+        Owner | Matcher of Any party, permit;
+    GetCheckpoint get_checkpoint(GetCheckpointRequest) -> (GetCheckpointReply):
+        Owner | Matcher of Any party, permit;
+    AddCosignature add_cosignature(AddCosignatureRequest) -> (AddCosignatureReply):
+        Owner | Matcher of Any party, permit;
+}
+
 #[cfg(test)]
 mod tests {
     use crate::authz::table::{Table, uncovered};
@@ -310,6 +321,7 @@ mod tests {
             operations::RULES,
             extracts::RULES,
             tables::RULES,
+            witness::RULES,
         ]
         .concat();
         Table::new("m", &rules).unwrap();

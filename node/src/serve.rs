@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
+use linkage_core::audit::checkpoint::NodeKeys;
+use linkage_core::audit::policy::Policy;
 use linkage_core::keys::SealingKey;
 use ring::signature::Ed25519KeyPair;
 use rustls::ServerConfig;
@@ -34,6 +36,9 @@ use crate::settings::{Loaded, NodeRole, Settings};
 use crate::store::matcher::MatcherStore;
 use crate::store::owner::OwnerStore;
 use crate::store::space::Space;
+use crate::store::witness::WitnessStore;
+use crate::witness::carry::Carrier;
+use crate::witness::{STORE_FILE, Witness};
 use crate::{keyfile, store, tls};
 
 /// Who may ask any node for its health: everyone with a certificate.
@@ -90,8 +95,17 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The audit log.
-    #[error("the audit log cannot be opened")]
+    #[error("the audit log cannot be used")]
     Audit(#[from] crate::auditlog::Error),
+    /// The policy of the audit log.
+    #[error("the audit policy {path} cannot be used")]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Logging the start or stop failed.
     #[error("the audit log cannot be written")]
     Journal(#[source] crate::fault::Fault),
@@ -142,12 +156,18 @@ pub async fn run(
     let me = identity(settings)?;
     store::private_folder(&settings.data_dir)?;
     let _monitor = monitor(settings, &health).await?;
-    let journal = journal(settings, &me)?;
+    let log = AuditLog::open(&settings.data_dir.join("audit"), audit_keys(settings)?)?;
+    let journal = Journal::new(log, me.clone());
+    let witness = witness(settings, &journal)?;
     let parts = match settings.role {
         NodeRole::Matcher => matcher(settings, &journal)?,
         NodeRole::Owner => owner(settings.clone(), &journal)?,
     };
-    let (routes, mut rules) = parts.services.into_parts();
+    let services = match &witness {
+        Some(witness) => parts.services.witness(witness),
+        None => parts.services,
+    };
+    let (routes, mut rules) = services.into_parts();
     health.shows(rules.iter().map(|rule| rule.path));
     rules.extend(HEALTH_RULES);
     let table = Table::new(me.party(), &rules)?;
@@ -156,13 +176,14 @@ pub async fn run(
         .act(Action::NodeStart, me.to_string())
         .ok()
         .map_err(Error::Journal)?;
+    journal.log().checkpoint()?;
 
     let (tls_sender, tls) = watch::channel(tls::server_config(&settings.tls_files())?);
     let (hold, held) = watch::channel(None);
     let reload = Reload::new(&loaded)
         .with(log_level(level))
         .with(server_tls(tls_sender));
-    let mut tasks = JoinSet::new();
+    let mut tasks = carry(settings, witness)?;
     tasks.spawn(reload_on_signal(reload, journal.clone(), me.to_string())?);
     tasks.spawn(pulse(settings, &journal, parts.database, &health, &hold).run());
     let options = ServeOptions {
@@ -192,7 +213,9 @@ pub async fn run(
         .act(Action::NodeStop, me.to_string())
         .count("connections_cut", stopped.connections_cut as u64)
         .ok()
-        .map_err(Error::Journal)
+        .map_err(Error::Journal)?;
+    journal.log().checkpoint()?;
+    Ok(())
 }
 
 /// Looks after the node while it runs.
@@ -218,15 +241,6 @@ fn pulse(
 struct RoleParts {
     services: Services,
     database: Look,
-}
-
-/// Opens the audit log.
-fn journal(settings: &Settings, me: &Identity) -> Result<Journal, Error> {
-    let dir = settings.data_dir.join("audit");
-    let key = signing_key(&settings.signing_key)?;
-    let name = format!("{}/{}", me.role(), me.party());
-    let log = AuditLog::open(&dir, key, &name, jiff::Timestamp::now())?;
-    Ok(Journal::new(log, me.clone()))
 }
 
 /// Listens, and writes the address where whoever started the node on port 0 finds it.
@@ -330,6 +344,59 @@ pub(crate) fn identity(settings: &Settings) -> Result<Identity, Error> {
     } else {
         Err(mismatch(found.to_string()))
     }
+}
+
+/// The keys of the node's audit log, from its signing key's secret.
+///
+/// # Errors
+/// When the key file cannot be read, or the party's name cannot stand in a checkpoint.
+pub fn audit_keys(settings: &Settings) -> Result<NodeKeys, Error> {
+    let secret = keyfile::read(&settings.signing_key)?;
+    let role = settings.role.role().to_string();
+    let keys = NodeKeys::derive(
+        secret.as_slice(),
+        &settings.trust_domain,
+        &role,
+        settings.party.as_str(),
+    );
+    Ok(keys.map_err(crate::auditlog::Error::from)?)
+}
+
+/// The witness of a node whose configuration names a policy.
+fn witness(settings: &Settings, journal: &Journal) -> Result<Option<Arc<Witness>>, Error> {
+    let Some(path) = &settings.audit.policy else {
+        return Ok(None);
+    };
+    let refused = |source| Error::Policy {
+        path: path.clone(),
+        source,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.into()))?;
+    let policy = text.parse::<Policy>();
+    let policy = policy.map_err(|error| refused(error.into()))?;
+    let state = WitnessStore::open(&journal.log().dir().join(STORE_FILE))?;
+    let witness = Witness::new(journal.clone(), state, policy);
+    Ok(Some(Arc::new(
+        witness.map_err(|error| refused(error.into()))?,
+    )))
+}
+
+/// The rounds of an owner's witness; they end when the set is dropped.
+fn carry(settings: &Settings, witness: Option<Arc<Witness>>) -> Result<JoinSet<()>, Error> {
+    let mut carrying = JoinSet::new();
+    let Some(witness) = witness.filter(|_| !settings.peers.is_empty()) else {
+        return Ok(carrying);
+    };
+    let (_, tls) = watch::channel(tls::client_config(&settings.tls_files())?);
+    let carrier = Carrier {
+        witness,
+        peers: settings.peers.clone(),
+        trust_domain: settings.trust_domain.clone(),
+        tls,
+        limits: settings.limits.clone(),
+    };
+    carrying.spawn(carrier.run());
+    Ok(carrying)
 }
 
 fn signing_key(path: &Path) -> Result<Ed25519KeyPair, Error> {

@@ -54,6 +54,7 @@ mod tests {
             "Operations",
             "Extracts",
             "Tables",
+            "Witness",
         ] {
             let name = service.as_bytes();
             assert!(

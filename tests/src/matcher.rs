@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use linkage_core::audit::checkpoint::NodeKeys;
 use linkage_core::ids::ProjectId;
 use linkage_core::project::Project;
 use linkage_node::auditlog::AuditLog;
@@ -22,7 +23,6 @@ use linkage_node::service::{ServeOptions, serve};
 use linkage_node::store::matcher::MatcherStore;
 use linkage_node::{entropy, tls};
 use linkage_proto::v1;
-use ring::signature::Ed25519KeyPair;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -69,14 +69,8 @@ impl Cheater {
     /// When it cannot be started.
     pub async fn start(dir: &Path, pki: &DevPki) -> Result<Self> {
         let seed = entropy::secret()?;
-        let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
-            .map_err(|_| anyhow::anyhow!("no signing key"))?;
-        let log = AuditLog::open(
-            &dir.join("audit"),
-            signing,
-            "cheater",
-            jiff::Timestamp::now(),
-        )?;
+        let keys = NodeKeys::derive(seed.as_slice(), TRUST_DOMAIN, "matcher", MATCHER)?;
+        let log = AuditLog::open(&dir.join("audit"), keys)?;
         let me = Identity::new(TRUST_DOMAIN, Role::Matcher, MATCHER)?;
         let journal = Journal::new(log, me);
         let uploads = dir.join("uploads");

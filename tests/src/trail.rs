@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use linkage_core::audit::action::Action;
 use linkage_core::audit::entry::Entry;
+use linkage_node::auditlog::segments::{self, Frame, Frames};
 
 /// How long an entry may take to appear after the act was answered.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -13,13 +14,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Every entry of the log of the node whose data lie in `data_dir`.
 ///
 /// # Errors
-/// When a line is no entry.
+/// When a file is no journal or a frame no entry.
 pub fn entries(data_dir: &Path) -> Result<Vec<Entry>> {
-    let log = std::fs::read(data_dir.join("audit").join("audit.log"))?;
-    let lines = log
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    Ok(lines.map(Entry::from_line).collect::<Result<_, _>>()?)
+    let mut entries = vec![];
+    for segment in segments::list(&data_dir.join("audit"))? {
+        let mut frames = Frames::open(&segment.path)?;
+        while let Frame::Entry(bytes) = frames.next_frame()? {
+            entries.push(Entry::from_bytes(bytes)?);
+        }
+    }
+    Ok(entries)
 }
 
 /// Waits for an entry after the first `from` with this action and reason.

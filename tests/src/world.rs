@@ -79,6 +79,32 @@ impl World {
         })
     }
 
+    /// Starts a matcher and generated departments whose nodes cosign each other's audit logs.
+    ///
+    /// # Errors
+    /// When files or processes cannot be made.
+    pub fn witnessed(records: u64, seed: u64) -> Result<(Self, Departments)> {
+        let dir = tempfile::tempdir()?;
+        let departments = Departments::generate(dir.path(), records, seed)?;
+        let specs: Vec<_> = departments
+            .sources
+            .iter()
+            .map(|(party, path)| OwnerSpec {
+                party: party.clone(),
+                datasets: vec![(DATASET.to_owned(), path.clone())],
+            })
+            .collect();
+        let world = dir.path().join("world");
+        let cluster = Cluster::start_with(&world, program::linkage()?, &specs, true)?;
+        let owners = specs.into_iter().map(|spec| spec.party).collect();
+        let world = Self {
+            cluster,
+            owners,
+            _dir: dir,
+        };
+        Ok((world, departments))
+    }
+
     /// The matcher's party.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use linkage_core::audit::action::Action;
 use linkage_core::audit::entry::Outcome;
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_node::auditlog::segments::{self, Frame, Frames};
 use linkage_node::auditlog::verify::verify_dir;
 use linkage_node::demo::Rules;
 use linkage_node::demo::cluster::Error as ClusterError;
@@ -132,7 +133,7 @@ impl Held {
             .into_iter()
             .filter(|entry| entry.event.action == Action::UploadSeal && entry.event.object == id)
             .map(|entry| entry.event.result);
-        assert_eq!(seals.collect::<Vec<_>>(), [Outcome::Ok]);
+        assert_eq!(seals.collect::<Vec<_>>(), [Some(Outcome::Ok)]);
 
         world.all(Act::Upload, *project).await?;
         world.act(Act::StartRun, owner, *project).await?;
@@ -141,7 +142,7 @@ impl Held {
         let again = world.recomputed(*project)?.clusters;
         assert!(again.same_partition(&delivered));
         for (party, dir) in world.data_dirs()? {
-            verify_dir(&dir.join("audit"), None).with_context(|| party.to_string())?;
+            verify_dir(&dir.join("audit")).with_context(|| party.to_string())?;
         }
         Ok(())
     }
@@ -268,25 +269,31 @@ async fn nodes_do_not_start_on_what_they_must_not_have() -> Result<()> {
     for (role, party) in [(NodeRole::Owner, &owner), (NodeRole::Matcher, &matcher)] {
         world.cluster.kill(party)?;
         let audit = world.data_dir(party).join("audit");
-        for file in ["audit.log", "audit.checkpoint"] {
-            let path = audit.join(file);
-            let whole = fs::read(&path)?;
-            flip(&path, whole.len() - 20)?;
+        // Signed at the start of a node, so that its end is covered.
+        world.cluster.restart(role, party)?;
+        world.cluster.kill(party)?;
+        let journal = segments::list(&audit)?.pop().context("no journal")?;
+        for path in [&journal.path, &audit.join("checkpoint")] {
+            let file = path.display();
+            let whole = fs::read(path)?;
+            flip(path, whole.len() - 20)?;
             let words = refuses(&mut world, role, party)?;
             assert!(words.contains("audit log"), "{file}: {words}");
-            fs::write(&path, whole)?;
+            fs::write(path, whole)?;
         }
         // The last entry taken away is noticed as well.
-        let path = audit.join("audit.log");
-        let whole = fs::read(&path)?;
-        let lines: Vec<_> = whole.split_inclusive(|byte| *byte == b'\n').collect();
-        fs::write(
-            &path,
-            lines.get(..lines.len() - 1).context("no line")?.concat(),
-        )?;
+        let path = &journal.path;
+        let whole = fs::read(path)?;
+        let mut frames = Frames::open(path)?;
+        let mut ends = vec![0];
+        while let Frame::Entry(_) = frames.next_frame()? {
+            ends.push(frames.good_bytes());
+        }
+        let last = ends.iter().rev().nth(1).context("no entry")?;
+        fs::write(path, whole.get(..usize::try_from(*last)?).context("short")?)?;
         let words = refuses(&mut world, role, party)?;
         assert!(words.contains("audit log"), "{words}");
-        fs::write(&path, whole)?;
+        fs::write(path, whole)?;
         world.cluster.restart(role, party)?;
     }
 
@@ -313,17 +320,17 @@ async fn a_flipped_byte_in_any_log_is_found() -> Result<()> {
     world.cluster.stop();
     for (party, dir) in world.data_dirs()? {
         let audit = dir.join("audit");
-        verify_dir(&audit, None)?;
-        let path = audit.join("audit.log");
+        verify_dir(&audit)?;
+        let path = segments::list(&audit)?.pop().context("no journal")?.path;
         let whole = fs::read(&path)?;
-        // One in every line and the line ends among them.
+        // Some in every entry, and in lengths and checksums.
         for at in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
             flip(&path, at)?;
-            let found = verify_dir(&audit, None);
+            let found = verify_dir(&audit);
             assert!(found.is_err(), "{party}: byte {at}");
             fs::write(&path, &whole)?;
         }
-        verify_dir(&audit, None)?;
+        verify_dir(&audit)?;
     }
     Ok(())
 }

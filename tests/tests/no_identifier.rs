@@ -209,7 +209,13 @@ fn check_modes(world: &World) -> Result<()> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_public = matches!(
                 name.as_ref(),
-                "address" | "node.toml" | "node.log" | "cert.pem" | "ca.pem" | "audit.pub"
+                "address"
+                    | "node.toml"
+                    | "node.log"
+                    | "cert.pem"
+                    | "ca.pem"
+                    | "log.vkey"
+                    | "witness.vkey"
             );
             let allowed = if is_public { 0o644 } else { 0o600 };
             assert_eq!(mode & !allowed, 0, "{mode:o} {}", path.display());

@@ -161,7 +161,7 @@ async fn three_departments_link_and_tabulate() -> Result<()> {
 
     world.cluster.stop();
     for (party, dir) in world.data_dirs()? {
-        let summary = verify_dir(&dir.join("audit"), None);
+        let summary = verify_dir(&dir.join("audit"));
         let summary = summary.with_context(|| format!("the log of {party}"))?;
         let entries = trail::entries(&dir)?;
         assert_eq!(summary.entries, entries.len() as u64, "{party}");

@@ -35,7 +35,9 @@ actions! {
     NodeStart "node.start" "A node has read its configuration and is about to serve."
     NodeStop "node.stop" "A node has stopped serving and is about to exit."
     ConfigReload "config.reload" "A running node was told to read its configuration again, and did or kept the old one."
-    AuditRecovered "audit.recovered" "At start, an incomplete last line left by a crash was cut off the log."
+    AuditRecovered "audit.recovered" "At start, an incomplete last entry left by a crash was cut off the log."
+    AuditPrune "audit.prune" "Entries that are old enough and were exported are deleted; their hashes stay."
+    AuditFork "audit.fork" "A log, another node's or its own, contradicts a checkpoint that was cosigned."
     TlsRefused "tls.refused" "A connection was refused before any request: certificate, protocol or peer."
     AuthzDenied "authz.denied" "A request of an authenticated peer was denied by the policy."
     ProjectPropose "project.propose" "A manifest was put forward for signing."
@@ -81,47 +83,78 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
+    use crate::audit::verify::EXIT_CODES;
 
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/audit-events.md");
+
+    const FIELDS: &str = "
+An act that changes state or reveals data is told twice: its `intent` before it, without which it is
+not done, and its `outcome` after it. Everything else is one `event`.
+
+## Fields
+
+| field | meaning |
+|---|---|
+| `v` | version of the entry format, 1 |
+| `seq` | number of the entry in its log, from 0 |
+| `time` | UTC, RFC 3339 with microseconds, by the node's clock |
+| `node` | the node that wrote the log: the log's origin |
+| `boot` | UUID of the process that wrote the entry |
+| `mono_ns` | nanoseconds since that process started, by a clock that never goes backwards |
+| `op` | UUID of the operation; the same in all entries, log lines and errors of one operation |
+| `phase` | `intent`, `outcome` or `event` |
+| `intent` | in an outcome: `seq` of its intent |
+| `actor` | who acted: `kind` (`node`, `person`, `unknown`), `id`, `role`, and `cert_sha256` if a certificate was shown |
+| `action` | what was done, from the table above |
+| `object` | what it was done to: the name of a batch, run, request or peer |
+| `project` | the project, if the act belongs to one |
+| `result` | `ok`, `denied`, `failed`, or `unknown` when the node was stopped between intent and outcome; not in an intent |
+| `reason` | stable code of the reason, if the result is not `ok` |
+| `counts` | numbers that belong to the act, by name; a number of records below 10 is written `\"<10\"` |
+| `digests` | SHA-256 digests in hexadecimal, by name |
+| `detail_commit` | SHA-256 over a salt and longer detail that is kept beside the log |
+
+There is no free text, no identifier of a person and no attribute value in an entry.
+";
+
+    const LOG: &str = "
+## The log
+
+The entries are the leaves of a Merkle tree (RFC 6962): the hash of a leaf is SHA-256 over the byte
+`00` and the exact bytes of the entry. The files follow C2SP: tiles and entry bundles
+(c2sp.org/tlog-tiles), checkpoints (c2sp.org/tlog-checkpoint) signed with Ed25519
+(c2sp.org/signed-note), receipts (c2sp.org/tlog-proof) and policies (c2sp.org/tlog-policy). The
+origin of a log is `linkage/<trust domain>/<party>/<role>/<log id>`. Tools for these formats read
+our logs.
+
+A checkpoint is made within 10 s of an entry, whenever a receipt is made, and when the node stops.
+Its key and that of the node's cosignatures come from the node's signing key by HKDF; `linkage audit
+keys` prints the public ones. The type of a key stands in it: `01` for Ed25519, `04` for
+cosignature/v1. C2SP prefers ML-DSA-44 (`06`) for new logs; it will be one more type when the
+cryptographic library has it.
+";
 
     fn page() -> String {
         let mut page = String::from(
             "# Audit events\n\n\
-             Every line of an audit log is one JSON object. `action` is one of the names below; they\n\
-             are stable. This page is written from `linkage-core/src/audit/action.rs`:\n\
+             Every entry of an audit log is one JSON object. `action` is one of the names below; they\n\
+             are stable. This page is written from `linkage-core/src/audit`:\n\
              `BLESS=1 cargo test -p linkage-core audit_events_page` renews it.\n\n\
              | action | logged when |\n|---|---|\n",
         );
         for action in Action::ALL {
             writeln!(page, "| `{action}` | {} |", action.when()).unwrap();
         }
+        page.push_str(FIELDS);
+        page.push_str(LOG);
         page.push_str(
-            "\n## Fields\n\n\
-             | field | meaning |\n|---|---|\n\
-             | `v` | version of the entry format, 1 |\n\
-             | `seq` | number of the entry in its log, from 0 |\n\
-             | `node` | the node that wrote the log |\n\
-             | `time` | UTC, RFC 3339 with microseconds, by the node's clock |\n\
-             | `op` | UUID of the operation; the same in all entries, log lines and errors of one operation |\n\
-             | `actor` | who acted: `kind` (`node`, `person`, `unknown`), `id`, `role`, and `cert_sha256` if a certificate was shown |\n\
-             | `action` | what was done, from the table above |\n\
-             | `object` | what it was done to: the name of a batch, run, request or peer |\n\
-             | `project` | the project, if the act belongs to one |\n\
-             | `result` | `ok`, `denied` or `failed` |\n\
-             | `reason` | stable code of the reason, if the result is not `ok` |\n\
-             | `counts` | numbers that belong to the act, by name |\n\
-             | `digests` | SHA-256 digests in hexadecimal, by name |\n\
-             | `prev` | hash of the entry before, 64 zeros in the first |\n\n\
-             The hash of an entry is SHA-256 over the bytes `00`, `linkage/audit-entry/v1`, `00`, the 32 bytes\n\
-             of `prev`, and the line without its newline.\n\n\
-             ## Exit codes of a verification\n\n\
-             | code | meaning |\n|---|---|\n\
-             | 0 | every entry is in place and the newest is signed |\n\
-             | 10 | the signature of the checkpoint does not hold, or entries lack one |\n\
-             | 11 | an entry was changed, inserted, dropped or moved |\n\
-             | 12 | entries are missing at the end, or the log is a fork of the one that was signed |\n\
-             | 20 | the log cannot be read |\n",
+            "\n## Exit codes of `linkage audit verify`\n\n\
+             The first fault found decides, and is named with its entry and file.\n\n\
+             | code | meaning |\n|---|---|\n",
         );
+        for (code, meaning) in EXIT_CODES {
+            writeln!(page, "| {code} | {meaning} |").unwrap();
+        }
         page
     }
 

@@ -2,45 +2,67 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `audit.log` | one entry a line, only ever appended to |
-//! | `audit.checkpoint` | signed note over the newest entry, replaced after every append |
-//! | `audit.pub` | the key that checks the note |
+//! | `journal/<first entry>` | the entries, framed, in order, only ever appended to |
+//! | `tile/…` | tree and entries as in c2sp.org/tlog-tiles; made from the journal |
+//! | `checkpoint` | signed note over the newest state |
+//! | `checkpoint.witnessed` | the newest one that a quorum of witnesses has cosigned |
+//! | `log.vkey`, `witness.vkey` | the keys that check the log, and what the node cosigns |
+//! | `peers.db` | what this node has cosigned and been cosigned, and how far exports are |
 //!
-//! An append returns only when the entry is on the disk and covered by a checkpoint on the disk,
-//! and fails otherwise: whoever logs before acting thereby does not act. A crash can leave
-//! one entry that no checkpoint covers and, after it, part of a line; [`AuditLog::open`] signs the
-//! one and cuts off the other. More than that is no crash, and the log is not opened.
+//! [`AuditLog::append`] returns only when the entry is on the disk, and fails otherwise: whoever
+//! logs before acting thereby does not act. Entries that wait at the same time are written and
+//! flushed together. A checkpoint follows within 10 s, at once where a receipt is asked for, and at
+//! the end. A crash can leave entries that no checkpoint covers and, after them, part of a frame,
+//! which [`AuditLog::open`] cuts off; what a checkpoint covers must be there, or the log is not
+//! opened.
 
-mod recover;
+pub mod bundle;
+mod commit;
+pub mod export;
+#[cfg(test)]
+mod export_tests;
+mod open;
+pub mod prune;
+pub mod receipt;
+pub mod segments;
 #[cfg(test)]
 mod tests;
+mod tiles;
 pub mod verify;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use linkage_core::audit::action::Action;
-use linkage_core::audit::chain::Chain;
-use linkage_core::audit::checkpoint::{CheckpointError, VerifyingKey};
-use linkage_core::audit::entry::{
-    Actor, ActorKind, EntryError, EntryHash, Event, EventTime, Outcome,
-};
+use linkage_core::audit::checkpoint::{Checkpoint, NodeKeys};
+use linkage_core::audit::entry::{EntryError, Event};
+use linkage_core::audit::note::{Note, NoteError, VerifyingKey};
+use linkage_core::audit::receipt::Receipt;
+use linkage_core::audit::tree::Hash;
+use linkage_core::audit::tree::proof::{consistency, inclusion};
 use linkage_core::audit::verify::Fault;
-use ring::signature::Ed25519KeyPair;
 use uuid::Uuid;
 
-/// The log itself.
-const LOG_FILE: &str = "audit.log";
+use commit::{Disk, State};
+
 /// The newest checkpoint.
-const CHECKPOINT_FILE: &str = "audit.checkpoint";
-/// The key that checks it.
-const KEY_FILE: &str = "audit.pub";
+pub const CHECKPOINT_FILE: &str = "checkpoint";
+/// The newest checkpoint that a quorum has cosigned.
+pub const WITNESSED_FILE: &str = "checkpoint.witnessed";
+/// The key that checks the log.
+pub const KEY_FILE: &str = "log.vkey";
+/// The key that checks what the node cosigns.
+pub const WITNESS_KEY_FILE: &str = "witness.vkey";
+/// Locked by the process that writes the log.
+pub const LOCK_FILE: &str = "lock";
+
+/// Time within which a checkpoint covers an entry: also the most that a crash leaves unsigned.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why the log could not be opened or written. On any of these the act must not happen.
 #[derive(Debug, thiserror::Error)]
@@ -68,18 +90,24 @@ pub enum Error {
     },
     /// The node's name cannot stand in a checkpoint.
     #[error("the node's name cannot name an audit log")]
-    Name(#[source] CheckpointError),
+    Name(#[from] NoteError),
     /// What is on the disk is not what this node left there.
     #[error("the audit log in {} was tampered with or damaged", dir.display())]
     Damaged {
         /// The folder.
         dir: PathBuf,
         /// What is wrong.
-        source: Fault,
+        source: Box<Fault>,
     },
     /// The event is not well-formed. Nothing was written.
     #[error("the event cannot be logged")]
     Event(#[from] EntryError),
+    /// There is no such entry, or no such earlier state.
+    #[error("the log has no entry {0}")]
+    Absent(u64),
+    /// A write failed; the entries that waited for it are not in the log.
+    #[error("the audit log could not be written")]
+    Write(#[source] Arc<io::Error>),
     /// An earlier write failed in a way that leaves the state of the disk unknown; the node must be
     /// restarted to find out.
     #[error("the audit log is blocked by an earlier failure")]
@@ -88,199 +116,245 @@ pub enum Error {
 
 /// The log of a running node. Shared between threads by reference.
 pub struct AuditLog {
-    dir: PathBuf,
-    key: Ed25519KeyPair,
-    verifying: VerifyingKey,
-    state: Mutex<State>,
+    shared: Arc<Shared>,
+    /// Makes checkpoints; ended by [`AuditLog`]'s drop.
+    clerk: Option<JoinHandle<()>>,
 }
 
-struct State {
-    log: File,
-    /// The folder, open for flushing renames.
-    dir: File,
-    /// Bytes of complete entries in the file.
-    length: u64,
-    chain: Chain,
-    /// Entries that the checkpoint on the disk covers.
-    signed: u64,
-    is_blocked: bool,
+struct Shared {
+    dir: PathBuf,
+    keys: NodeKeys,
+    /// This process, in every entry.
+    boot: String,
+    started: Instant,
+    state: Mutex<State>,
+    /// Told when `state` changes.
+    changed: Condvar,
+    /// Held by whoever writes; taken only without holding `state`, or before it.
+    disk: Mutex<Disk>,
+    /// When a quorum of witnesses last held, in seconds since 1970; 0 if none is asked for.
+    quorum_at: AtomicU64,
+    /// Held open so that no other process writes.
+    _lock: File,
 }
 
 impl AuditLog {
-    /// Opens the log in `dir` and makes it if there is none. `now` dates the `audit.recovered`
-    /// entry that is written if a crash left part of a line.
-    ///
-    /// Reads the end of the log only, which the newest signature binds to everything before it;
-    /// [`verify::verify_dir`] reads all of it.
+    /// Opens the log in `dir` and makes it if there is none. Checks the end of the log and of its
+    /// tree against the newest checkpoint; [`verify::verify_dir`] reads all of it. Every intent
+    /// that an earlier process left without an outcome gets the outcome `unknown`.
     ///
     /// # Errors
     /// [`Error`]; above all [`Error::Damaged`] if the end of the log is not what the checkpoint
     /// says.
-    pub fn open(
-        dir: &Path,
-        key: Ed25519KeyPair,
-        node: &str,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
-        let verifying = VerifyingKey::of(&key, node).map_err(Error::Name)?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|source| file_error(dir, source))?;
-        let folder = File::open(dir).map_err(|source| file_error(dir, source))?;
-        let log = open_locked(dir)?;
-        claim(dir, &folder, &verifying)?;
-
-        let found = recover::find_end(dir, &log, &verifying)?;
-        let state = State {
-            log,
-            dir: folder,
-            length: found.length,
-            chain: found.chain,
-            signed: found.signed.unwrap_or_default(),
-            is_blocked: false,
-        };
-        let opened = Self {
+    pub fn open(dir: &Path, keys: NodeKeys) -> Result<Self, Error> {
+        let opened = open::open(dir, &keys)?;
+        let shared = Arc::new(Shared {
             dir: dir.to_owned(),
-            key,
-            verifying,
-            state: Mutex::new(state),
+            keys,
+            boot: Uuid::new_v4().to_string(),
+            started: Instant::now(),
+            state: Mutex::new(State::new(opened.disk.tiles.size())),
+            changed: Condvar::new(),
+            disk: Mutex::new(opened.disk),
+            quorum_at: AtomicU64::new(0),
+            _lock: opened.lock,
+        });
+        let mut log = Self {
+            shared,
+            clerk: None,
         };
-        opened.settle(found.signed.is_none(), found.torn_bytes, now)?;
-        Ok(opened)
+        for event in opened.to_log {
+            log.append(event)?;
+        }
+        log.checkpoint()?;
+        let shared = Arc::clone(&log.shared);
+        let clerk = std::thread::Builder::new().name("audit-checkpoint".to_owned());
+        let clerk = clerk.spawn(move || shared.keep_signing());
+        log.clerk = Some(clerk.map_err(|source| file_error(dir, source))?);
+        Ok(log)
     }
 
-    /// Writes `event` and returns its number in the log. When this returns the entry and a
-    /// checkpoint over it are on the disk.
+    /// Writes `event` and returns its number in the log. When this returns the entry is on the
+    /// disk.
     ///
     /// # Errors
-    /// [`Error`], after which the act that was to be logged must not happen. If only the
-    /// checkpoint failed, the entry is in the log all the same, and the next append signs it first.
+    /// [`Error`], after which the act that was to be logged must not happen.
     pub fn append(&self, event: Event) -> Result<u64, Error> {
-        let mut state = self.state.lock().map_err(|_| Error::Blocked)?;
-        if state.is_blocked {
-            return Err(Error::Blocked);
-        }
-        // At most one entry may lack a signature, or a restart could not tell a crash from
-        // tampering.
-        if state.signed < state.chain.size() {
-            self.sign(&mut state)?;
-        }
-        let (line, next) = state.chain.next(event)?;
-        state
-            .write(&line)
-            .map_err(|source| file_error(&self.dir.join(LOG_FILE), source))?;
-        let seq = state.chain.size();
-        state.chain = next;
-        self.sign(&mut state)?;
-        Ok(seq)
+        self.shared.append(event)
     }
 
-    /// Number of entries and the hash of the last: what a peer may keep to check this log against.
+    /// The newest checkpoint, made now if an entry is not covered by the last.
     ///
     /// # Errors
-    /// [`Error::Blocked`] if a writer panicked.
-    pub fn end(&self) -> Result<(u64, EntryHash), Error> {
-        let state = self.state.lock().map_err(|_| Error::Blocked)?;
-        Ok((state.chain.size(), state.chain.head()))
+    /// [`Error`] if it cannot be written.
+    pub fn checkpoint(&self) -> Result<Note, Error> {
+        self.shared.checkpoint()
     }
 
-    /// The key that checks this log.
+    /// An entry with the proof that it is in the log, under a checkpoint made now if need be.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if there is no such entry.
+    pub fn receipt(&self, index: u64) -> Result<Receipt, Error> {
+        let note = self.checkpoint()?;
+        self.receipt_under(index, note)
+    }
+
+    /// An entry with the proof that it is in the tree of `note`, a checkpoint of this log.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if the checkpoint does not cover the entry.
+    pub fn receipt_under(&self, index: u64, note: Note) -> Result<Receipt, Error> {
+        let absent = |_| Error::Absent(index);
+        let checkpoint = Checkpoint::open(&note, self.verifying_key()).map_err(absent)?;
+        let disk = self.shared.disk();
+        let read = |source| file_error(&self.shared.dir, source);
+        if index >= checkpoint.size || checkpoint.size > disk.tiles.size() {
+            return Err(Error::Absent(index));
+        }
+        let receipt = Receipt {
+            entry: disk.tiles.entry(index).map_err(read)?,
+            index,
+            proof: inclusion(&disk.tiles, index, checkpoint.size).map_err(read)?,
+            note,
+        };
+        // A tile that was damaged since the start would make a receipt that nobody accepts.
+        receipt.verify(self.verifying_key()).map_err(|_| {
+            let damage = io::Error::from(io::ErrorKind::InvalidData);
+            file_error(&self.shared.dir.join("tile"), damage)
+        })?;
+        Ok(receipt)
+    }
+
+    /// The proof that the newest checkpoint continues the first `old` entries.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if the log has fewer entries.
+    pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, Error> {
+        let disk = self.shared.disk();
+        if old > new || new > disk.tiles.size() {
+            return Err(Error::Absent(old));
+        }
+        consistency(&disk.tiles, old, new).map_err(|source| file_error(&self.shared.dir, source))
+    }
+
+    /// Keeps `note`, a checkpoint of this log with cosignatures, beside the log.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot be written.
+    pub fn keep_witnessed(&self, note: &Note) -> Result<(), Error> {
+        let _disk = self.shared.disk();
+        replace(
+            &self.shared.dir,
+            WITNESSED_FILE,
+            note.to_string().as_bytes(),
+        )
+    }
+
+    /// Keeps in mind that a quorum of witnesses held at this moment, in seconds since 1970.
+    pub fn set_quorum_at(&self, seconds: u64) {
+        self.shared.quorum_at.store(seconds, Ordering::Relaxed);
+    }
+
+    /// When a quorum of witnesses last held, in seconds since 1970; `None` if none is asked for.
+    pub fn quorum_at(&self) -> Option<u64> {
+        let seconds = self.shared.quorum_at.load(Ordering::Relaxed);
+        (seconds > 0).then_some(seconds)
+    }
+
+    /// Number of entries and the root over them.
+    pub fn end(&self) -> (u64, Hash) {
+        let disk = self.shared.disk();
+        (disk.tiles.size(), disk.tiles.root())
+    }
+
+    /// The key that checks this log; its name is the log's origin.
     pub fn verifying_key(&self) -> &VerifyingKey {
-        &self.verifying
+        self.shared.keys.log.verifying()
     }
 
-    /// Brings the files into the state that a finished append leaves.
-    fn settle(&self, is_new: bool, torn_bytes: u64, now: Timestamp) -> Result<(), Error> {
-        let mut state = self.state.lock().map_err(|_| Error::Blocked)?;
-        if torn_bytes > 0 {
-            let cut = state
-                .log
-                .set_len(state.length)
-                .and_then(|()| state.log.sync_all());
-            cut.map_err(|source| file_error(&self.dir.join(LOG_FILE), source))?;
-        }
-        if is_new || state.signed < state.chain.size() {
-            self.sign(&mut state)?;
-        }
-        drop(state);
-        if torn_bytes > 0 {
-            self.append(recovered(self.verifying.name(), torn_bytes, now))?;
-        }
-        Ok(())
+    /// The node's keys.
+    pub fn keys(&self) -> &NodeKeys {
+        &self.shared.keys
     }
 
-    /// Puts a checkpoint over the whole log on the disk.
-    fn sign(&self, state: &mut State) -> Result<(), Error> {
-        let note = state.chain.checkpoint().sign(&self.key, &self.verifying);
-        replace(&self.dir, &state.dir, CHECKPOINT_FILE, note.as_bytes())?;
-        state.signed = state.chain.size();
-        Ok(())
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// Whether an earlier failure has blocked the log until the node is restarted.
+    pub fn is_blocked(&self) -> bool {
+        self.shared.state().is_blocked
     }
 }
 
-impl State {
-    /// Appends `line` and waits until the disk has it.
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.log.write_all_at(line, self.length) {
-            // A full disk leaves part of the line; without it the log can go on when there is
-            // space.
-            self.is_blocked = self.log.set_len(self.length).is_err();
-            return Err(error);
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        self.shared.state().is_ending = true;
+        self.shared.changed.notify_all();
+        if let Some(clerk) = self.clerk.take() {
+            // It signs the last entries. A panic in it was reported when it happened.
+            let _ = clerk.join();
         }
-        if let Err(error) = self.log.sync_data() {
-            // After a failed flush the kernel may have dropped the pages, and a second flush would
-            // report success (Rebello et al., "Can Applications Recover from fsync Failures?",
-            // 2020).
-            self.is_blocked = true;
-            return Err(error);
-        }
-        self.length += line.len() as u64;
-        Ok(())
     }
 }
 
-/// Opens the log for this process alone, readable by this user alone.
-fn open_locked(dir: &Path) -> Result<File, Error> {
-    let path = dir.join(LOG_FILE);
-    let log = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|source| file_error(&path, source))?;
-    match log.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::InUse {
-                dir: dir.to_owned(),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(file_error(&path, source)),
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    log.set_permissions(fs::Permissions::from_mode(0o600))
-        .map_err(|source| file_error(&path, source))?;
-    Ok(log)
-}
 
-/// Checks that the folder belongs to this key, or marks a new one as belonging to it.
-fn claim(dir: &Path, folder: &File, verifying: &VerifyingKey) -> Result<(), Error> {
-    let path = dir.join(KEY_FILE);
-    match fs::read(&path) {
-        Ok(text) if text == format!("{verifying}\n").into_bytes() => Ok(()),
-        Ok(_) => Err(Error::OtherKey { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            replace(dir, folder, KEY_FILE, format!("{verifying}\n").as_bytes())
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checkpoint(&self) -> Result<Note, Error> {
+        let mut disk = self.disk();
+        let size = disk.tiles.size();
+        if let Some((signed, note)) = &disk.signed
+            && *signed == size
+        {
+            return Ok(note.clone());
         }
-        Err(source) => Err(file_error(&path, source)),
+        let tiles = disk.tiles.write();
+        tiles.map_err(|source| file_error(&self.dir.join("tile"), source))?;
+        let checkpoint = Checkpoint {
+            origin: self.keys.log.verifying().name().to_owned(),
+            size,
+            root: disk.tiles.root(),
+        };
+        let note = checkpoint.sign(&self.keys.log)?;
+        replace(&self.dir, CHECKPOINT_FILE, note.to_string().as_bytes())?;
+        disk.signed = Some((size, note.clone()));
+        Ok(note)
+    }
+
+    /// Makes a checkpoint every 10 s if there is something new, and one at the end.
+    fn keep_signing(&self) {
+        loop {
+            let state = self.state();
+            let is_waiting = |state: &mut State| !state.is_ending;
+            let waited = self
+                .changed
+                .wait_timeout_while(state, CHECKPOINT_INTERVAL, is_waiting);
+            let is_ending = match waited {
+                Ok((state, _)) => state.is_ending,
+                Err(_) => true,
+            };
+            if let Err(error) = self.checkpoint() {
+                let error = crate::fault::Chain(&error);
+                tracing::error!(reason = "audit.checkpoint", %error, "no checkpoint could be made");
+            }
+            if is_ending {
+                return;
+            }
+        }
     }
 }
 
 /// Replaces the file `name` in `dir` as a whole: after a crash it is the old one or the new one.
-fn replace(dir: &Path, folder: &File, name: &str, content: &[u8]) -> Result<(), Error> {
+pub(crate) fn replace(dir: &Path, name: &str, content: &[u8]) -> Result<(), Error> {
     let path = dir.join(name);
     let draft = dir.join(format!("{name}.tmp"));
     let write = || {
@@ -293,36 +367,12 @@ fn replace(dir: &Path, folder: &File, name: &str, content: &[u8]) -> Result<(), 
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&draft, &path)?;
-        folder.sync_all()
+        File::open(dir)?.sync_all()
     };
     write().map_err(|source| file_error(&path, source))
 }
 
-fn recovered(node: &str, torn_bytes: u64, now: Timestamp) -> Event {
-    // The subsecond part of a moment in a log is never negative: nodes run after 1970.
-    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
-    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
-    let moment = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds);
-    Event {
-        time: EventTime::from(now),
-        op: Uuid::new_v7(moment).to_string(),
-        actor: Actor {
-            kind: ActorKind::Node,
-            id: node.to_owned(),
-            role: "self".to_owned(),
-            cert_sha256: None,
-        },
-        action: Action::AuditRecovered,
-        object: LOG_FILE.to_owned(),
-        project: None,
-        result: Outcome::Ok,
-        reason: None,
-        counts: [("bytes_cut".to_owned(), torn_bytes)].into(),
-        digests: [].into(),
-    }
-}
-
-fn file_error(path: &Path, source: io::Error) -> Error {
+pub(crate) fn file_error(path: &Path, source: io::Error) -> Error {
     Error::File {
         path: path.to_owned(),
         source,

@@ -1,342 +1,515 @@
+use std::collections::HashSet;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use linkage_core::audit::checkpoint::Checkpoint;
+use linkage_core::audit::action::Action;
+use linkage_core::audit::checkpoint::{Checkpoint, NodeKeys};
+use linkage_core::audit::entry::{Actor, ActorKind, Count, Entry, Event, Outcome, Phase};
+use linkage_core::audit::note::Note;
+use linkage_core::audit::policy::Policy;
+use linkage_core::audit::verify::Fault;
 use tempfile::TempDir;
 
-use super::verify::{exit_code, verify_dir, verify_dirs};
+use super::segments::{Frame, Frames, push_frame};
+use super::verify::{Against, exit_code, verify_all, verify_dir};
 use super::*;
 
-const NODE: &str = "health";
-
-fn key() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap()
+pub(super) fn keys() -> NodeKeys {
+    NodeKeys::derive(&[7; 32], "linkage.test", "owner", "health").unwrap()
 }
 
-fn now() -> Timestamp {
-    "2026-01-31T12:00:00.5Z".parse().unwrap()
-}
-
-fn open(dir: &Path) -> Result<AuditLog, Error> {
-    AuditLog::open(dir, key(), NODE, now())
-}
-
-fn event(number: u64) -> Event {
+pub(super) fn event(number: u64) -> Event {
     Event {
-        action: Action::UploadSeal,
-        counts: [("rows".to_owned(), number)].into(),
-        ..recovered(NODE, 1, now())
+        op: Uuid::now_v7().to_string(),
+        phase: Phase::Event,
+        intent: None,
+        actor: Actor {
+            kind: ActorKind::Node,
+            id: "health".into(),
+            role: "owner".into(),
+            cert_sha256: None,
+        },
+        action: Action::RunStart,
+        object: format!("run-{number}"),
+        project: None,
+        result: Some(Outcome::Ok),
+        reason: None,
+        counts: [("number".into(), Count::Exact(number))].into(),
+        digests: [].into(),
+        detail_commit: None,
     }
 }
 
-/// A folder with a log of `entries` entries that no process has open.
-fn logged(entries: u64) -> TempDir {
+fn intent(number: u64) -> Event {
+    Event {
+        phase: Phase::Intent,
+        result: None,
+        ..event(number)
+    }
+}
+
+/// A closed log of this many entries.
+pub(super) fn log_of(entries: u64) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let log = open(dir.path()).unwrap();
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
     for number in 0..entries {
         assert_eq!(log.append(event(number)).unwrap(), number);
     }
     dir
 }
 
-fn damage(dir: &TempDir) -> Fault {
-    match open(dir.path()).err() {
-        Some(Error::Damaged { source, .. }) => source,
-        other => panic!("expected damage, found {other:?}"),
+fn journal(dir: &Path) -> PathBuf {
+    segments::list(dir).unwrap().pop().unwrap().path
+}
+
+fn read(dir: &Path) -> Vec<Vec<u8>> {
+    let mut entries = segments::entries(dir, 0).unwrap();
+    let mut read = vec![];
+    while let Some((seq, bytes)) = entries.next_entry().unwrap() {
+        assert_eq!(seq, read.len() as u64);
+        read.push(bytes.to_vec());
+    }
+    read
+}
+
+/// Rewrites the journal with these entries, framed as they should be.
+fn rewrite(dir: &Path, entries: &[Vec<u8>]) {
+    let mut bytes = vec![];
+    for entry in entries {
+        push_frame(&mut bytes, entry);
+    }
+    fs::write(journal(dir), bytes).unwrap();
+}
+
+fn fault(dir: &Path) -> Fault {
+    verify_dir(dir).unwrap_err()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        let target = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            copy(&file.path(), &target);
+        } else {
+            fs::copy(file.path(), target).unwrap();
+        }
     }
 }
 
-fn read(dir: &TempDir, name: &str) -> Vec<u8> {
-    fs::read(dir.path().join(name)).unwrap()
-}
-
-fn write(dir: &TempDir, name: &str, content: &[u8]) {
-    fs::write(dir.path().join(name), content).unwrap();
+#[test]
+fn what_is_appended_is_there_after_reopening() {
+    let dir = log_of(300);
+    let summary = verify_dir(dir.path()).unwrap();
+    assert_eq!((summary.entries, summary.signed), (300, 300));
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    assert_eq!(log.end(), (300, summary.root));
+    assert_eq!(log.append(event(300)).unwrap(), 300);
+    // A running log verifies too, with an entry that is not signed yet.
+    let running = verify_dir(dir.path()).unwrap();
+    assert_eq!((running.entries, running.signed), (301, 300));
+    log.checkpoint().unwrap();
+    assert_eq!(verify_dir(dir.path()).unwrap().signed, 301);
+    assert!(matches!(
+        AuditLog::open(dir.path(), keys()),
+        Err(Error::InUse { .. })
+    ));
+    drop(log);
+    let other = NodeKeys::derive(&[8; 32], "linkage.test", "owner", "health").unwrap();
+    assert!(matches!(
+        AuditLog::open(dir.path(), other),
+        Err(Error::OtherKey { .. })
+    ));
+    for entry in read(dir.path()) {
+        Entry::from_bytes(&entry).unwrap();
+    }
+    let private = [
+        journal(dir.path()),
+        dir.path().join("tile/entries/001.p/45"),
+    ];
+    for path in private {
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o177, 0, "{}", path.display());
+    }
 }
 
 #[test]
-fn a_log_goes_on_after_a_restart() {
-    let dir = logged(3);
-    for seq in 3..6 {
-        let log = open(dir.path()).unwrap();
-        assert_eq!(log.append(event(seq)).unwrap(), seq);
-        let (size, head) = log.end().unwrap();
-        let summary = verify_dir(dir.path(), Some(log.verifying_key())).unwrap();
+fn entries_of_many_threads_are_all_there_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    let append = |thread: u64| -> Vec<u64> {
+        let numbers = (0..50).map(|number| thread * 50 + number);
+        numbers
+            .map(|number| log.append(event(number)).unwrap())
+            .collect()
+    };
+    let places: Vec<u64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|t| scope.spawn(move || append(t))).collect();
+        threads
+            .into_iter()
+            .flat_map(|t| t.join().unwrap())
+            .collect()
+    });
+    assert_eq!(places.iter().collect::<HashSet<_>>().len(), 400);
+    drop(log);
+    assert_eq!(verify_dir(dir.path()).unwrap().entries, 400);
+    let objects: HashSet<String> = read(dir.path())
+        .iter()
+        .map(|bytes| Entry::from_bytes(bytes).unwrap().event.object)
+        .collect();
+    assert_eq!(objects.len(), 400);
+}
+
+#[test]
+fn a_crash_within_a_write_costs_what_was_not_acknowledged() {
+    for torn in [&b"x"[..], &[0; 8], &[9, 0, 0, 0, 1, 2, 3, 4, 5]] {
+        let dir = log_of(5);
+        let path = journal(dir.path());
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [&whole, torn].concat()).unwrap();
+        verify_dir(dir.path()).unwrap();
+        drop(AuditLog::open(dir.path(), keys()).unwrap());
+        let summary = verify_dir(dir.path()).unwrap();
+        assert_eq!((summary.entries, summary.signed), (6, 6));
+        let last = read(dir.path()).pop().unwrap();
+        let last = Entry::from_bytes(&last).unwrap();
+        assert_eq!(last.event.action, Action::AuditRecovered);
+        assert_eq!(last.event.counts["bytes_cut"], torn.len() as u64);
+    }
+}
+
+#[test]
+fn an_intent_that_a_crash_left_gets_an_unknown_outcome() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    log.append(intent(0)).unwrap();
+    log.append(intent(1)).unwrap();
+    let done = Event {
+        phase: Phase::Outcome,
+        intent: Some(0),
+        ..event(0)
+    };
+    log.append(done).unwrap();
+    let running = verify_dir(dir.path()).unwrap();
+    assert_eq!(running.open, 1);
+    drop(log);
+    assert!(matches!(
+        fault(dir.path()),
+        Fault::OpenIntent { index: 1, .. }
+    ));
+    drop(AuditLog::open(dir.path(), keys()).unwrap());
+    assert_eq!(verify_dir(dir.path()).unwrap().entries, 4);
+    let last = Entry::from_bytes(&read(dir.path())[3]).unwrap().event;
+    assert_eq!(
+        (last.intent, last.result),
+        (Some(1), Some(Outcome::Unknown))
+    );
+    assert_eq!(last.object, "run-1");
+}
+
+#[test]
+fn receipts_and_consistency_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    let mut notes = vec![];
+    for number in 0..600 {
+        log.append(event(number)).unwrap();
+        if [1, 255, 256, 257, 599].contains(&number) {
+            notes.push(log.checkpoint().unwrap());
+        }
+    }
+    let policy: Policy = format!("log {}\nquorum none\n", log.verifying_key())
+        .parse()
+        .unwrap();
+    for index in [0, 255, 256, 599] {
+        let receipt = log.receipt(index).unwrap();
+        receipt.accept(&policy).unwrap();
+        let entry = Entry::from_bytes(&receipt.entry).unwrap();
         assert_eq!(
-            (summary.entries, summary.signed, summary.head),
-            (size, size, head)
+            (entry.seq, entry.event.object),
+            (index, format!("run-{index}"))
         );
     }
-    assert_eq!(verify_dir(dir.path(), None).unwrap().entries, 6);
-}
-
-#[test]
-fn an_empty_log_is_signed_and_opens_again() {
-    let dir = logged(0);
-    assert_eq!(verify_dir(dir.path(), None).unwrap().entries, 0);
-    assert_eq!(open(dir.path()).unwrap().append(event(0)).unwrap(), 0);
-}
-
-#[test]
-fn files_are_for_their_user_only() {
-    let dir = logged(1);
-    let path = dir.path().join(LOG_FILE);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    drop(open(dir.path()).unwrap());
-    for name in [LOG_FILE, CHECKPOINT_FILE, KEY_FILE] {
-        let mode = fs::metadata(dir.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
-    }
-}
-
-#[test]
-fn one_process_writes_at_a_time() {
-    let dir = logged(1);
-    let _open = open(dir.path()).unwrap();
-    assert!(matches!(open(dir.path()), Err(Error::InUse { .. })));
-}
-
-#[test]
-fn a_folder_of_another_key_or_node_is_refused() {
-    let dir = logged(1);
-    let other = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
-    let refused = AuditLog::open(dir.path(), other, NODE, now());
-    assert!(matches!(refused, Err(Error::OtherKey { .. })));
-    let refused = AuditLog::open(dir.path(), key(), "credit", now());
-    assert!(matches!(refused, Err(Error::OtherKey { .. })));
-    let refused = AuditLog::open(dir.path(), key(), "two words", now());
-    assert!(matches!(refused, Err(Error::Name(_))));
-}
-
-/// kill -9 within the write of the last line, at each of its bytes.
-#[test]
-fn a_torn_last_line_is_cut_off_and_logged() {
-    let dir = logged(2);
-    let (checkpoint, before) = (read(&dir, CHECKPOINT_FILE), read(&dir, LOG_FILE).len());
-    open(dir.path()).unwrap().append(event(2)).unwrap();
-    let whole = read(&dir, LOG_FILE);
-    for cut in before..whole.len() {
-        write(&dir, LOG_FILE, &whole[..cut]);
-        write(&dir, CHECKPOINT_FILE, &checkpoint);
-        drop(open(dir.path()).unwrap());
-        let summary = verify_dir(dir.path(), None).unwrap();
-        let log = read(&dir, LOG_FILE);
-        assert_eq!(log[..before], whole[..before]);
-        let added = String::from_utf8(log[before..].to_vec()).unwrap();
-        if cut == before {
-            assert_eq!((summary.entries, &*added), (2, ""));
-        } else {
-            assert_eq!((summary.entries, summary.signed), (3, 3));
-            assert!(added.contains("\"action\":\"audit.recovered\""), "{added}");
-            assert!(
-                added.contains(&format!("{{\"bytes_cut\":{}}}", cut - before)),
-                "{added}"
-            );
-        }
-    }
-}
-
-/// kill -9 between the write of a line and that of its checkpoint.
-#[test]
-fn a_whole_entry_without_checkpoint_is_kept_and_signed() {
-    let dir = logged(2);
-    let checkpoint = read(&dir, CHECKPOINT_FILE);
-    open(dir.path()).unwrap().append(event(2)).unwrap();
-    write(&dir, CHECKPOINT_FILE, &checkpoint);
-    let summary = verify_dir(dir.path(), None).unwrap();
-    assert_eq!((summary.entries, summary.signed), (3, 2));
-    drop(open(dir.path()).unwrap());
-    let summary = verify_dir(dir.path(), None).unwrap();
-    assert_eq!((summary.entries, summary.signed), (3, 3));
-}
-
-/// The same cuts under a checkpoint that covers the line are no crash.
-#[test]
-fn a_log_shorter_than_its_checkpoint_is_not_opened() {
-    let dir = logged(3);
-    let whole = read(&dir, LOG_FILE);
-    for cut in 0..whole.len() {
-        write(&dir, LOG_FILE, &whole[..cut]);
-        assert_eq!(damage(&dir).exit_code(), 12, "{cut}");
-        if cut % 40 == 0 {
-            assert_eq!(
-                verify_dir(dir.path(), None).unwrap_err().exit_code(),
-                12,
-                "{cut}"
-            );
-        }
-    }
-    fs::remove_file(dir.path().join(LOG_FILE)).unwrap();
-    assert_eq!(verify_dir(dir.path(), None).unwrap_err().exit_code(), 12);
-    assert_eq!(damage(&dir).exit_code(), 12);
-}
-
-#[test]
-fn any_changed_byte_of_the_last_entry_stops_the_node() {
-    let dir = logged(2);
-    let whole = read(&dir, LOG_FILE);
-    let start = whole[..whole.len() - 1]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
+    assert!(matches!(log.receipt(600), Err(Error::Absent(600))));
+    log.receipt_under(1, notes[0].clone())
         .unwrap()
-        + 1;
-    for at in start..whole.len() {
-        let mut changed = whole.clone();
-        changed[at] ^= 1;
-        write(&dir, LOG_FILE, &changed);
-        damage(&dir);
-    }
-}
-
-#[test]
-fn tampering_has_its_exit_code() {
-    let dir = logged(4);
-    let (log, note) = (read(&dir, LOG_FILE), read(&dir, CHECKPOINT_FILE));
-    let code = || verify_dir(dir.path(), None).map_or_else(|fault| fault.exit_code(), |_| 0);
-
-    let text = String::from_utf8(log.clone()).unwrap();
-    write(
-        &dir,
-        LOG_FILE,
-        text.replace("{\"rows\":1}", "{\"rows\":7}").as_bytes(),
-    );
-    assert_eq!(code(), 11);
-    write(&dir, LOG_FILE, &log);
-
-    let shorter = logged(2);
-    write(&dir, CHECKPOINT_FILE, &read(&shorter, CHECKPOINT_FILE));
-    assert!(matches!(damage(&dir), Fault::Unsigned { entries: 2 }));
-    write(&dir, CHECKPOINT_FILE, b"\xff");
-    assert_eq!((code(), damage(&dir).exit_code()), (10, 10));
-    fs::remove_file(dir.path().join(CHECKPOINT_FILE)).unwrap();
-    assert_eq!((code(), damage(&dir).exit_code()), (10, 10));
-    write(&dir, CHECKPOINT_FILE, &note);
-    assert_eq!(code(), 0);
-
-    let dirs = [
-        dir.path().to_owned(),
-        shorter.path().to_owned(),
-        "/nonexistent".into(),
-    ];
-    let reports = verify_dirs(&dirs, None);
-    assert_eq!(
-        reports
-            .iter()
-            .filter(|report| report.result.is_ok())
-            .count(),
-        2
-    );
-    assert_eq!((exit_code(&reports), exit_code(&reports[..2])), (20, 0));
-
-    write(&dir, KEY_FILE, b"health+00000000+AAAA\n");
-    assert_eq!(code(), 10);
-}
-
-#[test]
-fn a_second_look_at_a_log_that_was_rolled_back_needs_a_kept_checkpoint() {
-    let dir = logged(2);
-    let (log, note) = (read(&dir, LOG_FILE), read(&dir, CHECKPOINT_FILE));
-    let kept = {
-        let grown = open(dir.path()).unwrap();
-        grown.append(event(2)).unwrap();
-        let (size, head) = grown.end().unwrap();
-        Checkpoint {
-            origin: Checkpoint::origin_of(NODE),
-            size,
-            head,
+        .accept(&policy)
+        .unwrap();
+    assert!(matches!(
+        log.receipt_under(2, notes[0].clone()),
+        Err(Error::Absent(2))
+    ));
+    let checkpoints: Vec<Checkpoint> = notes
+        .iter()
+        .map(|note| Checkpoint::open(note, log.verifying_key()).unwrap())
+        .collect();
+    for old in &checkpoints {
+        for new in checkpoints.iter().filter(|new| new.size >= old.size) {
+            let proof = log.consistency(old.size, new.size).unwrap();
+            linkage_core::audit::tree::proof::verify_consistency(
+                (old.size, old.root),
+                (new.size, new.root),
+                &proof,
+            )
+            .unwrap();
         }
-    };
-    write(&dir, LOG_FILE, &log);
-    write(&dir, CHECKPOINT_FILE, &note);
-    assert!(verify_dir(dir.path(), None).is_ok());
-    let against_kept = linkage_core::audit::verify::verify(&*log, Some(&kept));
-    assert!(matches!(
-        against_kept,
-        Err(Fault::Truncated {
-            signed: 3,
-            found: 2
-        })
-    ));
-}
-
-#[test]
-fn a_failed_write_is_an_error_and_blocks_what_follows() {
-    let dir = logged(1);
-    let log = open(dir.path()).unwrap();
-    log.state.lock().unwrap().log = File::open(dir.path().join(LOG_FILE)).unwrap();
-    assert!(matches!(log.append(event(1)), Err(Error::File { .. })));
-    assert!(matches!(log.append(event(1)), Err(Error::Blocked)));
-    drop(log);
-    assert_eq!(open(dir.path()).unwrap().append(event(1)).unwrap(), 1);
-    assert_eq!(verify_dir(dir.path(), None).unwrap().entries, 2);
-}
-
-#[test]
-fn a_failed_checkpoint_is_an_error_and_is_made_up_for() {
-    let dir = logged(1);
-    let log = open(dir.path()).unwrap();
-    let in_the_way = dir.path().join(format!("{CHECKPOINT_FILE}.tmp"));
-    fs::create_dir(&in_the_way).unwrap();
-    assert!(matches!(log.append(event(1)), Err(Error::File { .. })));
-    // No second unsigned entry is added while the first has no checkpoint.
-    assert!(matches!(log.append(event(2)), Err(Error::File { .. })));
-    assert_eq!(log.end().unwrap().0, 2);
-    fs::remove_dir(&in_the_way).unwrap();
-    assert_eq!(log.append(event(2)).unwrap(), 2);
-    let summary = verify_dir(dir.path(), None).unwrap();
-    assert_eq!((summary.entries, summary.signed), (3, 3));
-}
-
-#[test]
-fn an_event_that_is_not_well_formed_is_refused_and_leaves_no_trace() {
-    let dir = logged(1);
-    let log = open(dir.path()).unwrap();
-    let before = read(&dir, LOG_FILE);
-    let refused = log.append(Event {
-        op: "x".into(),
-        ..event(1)
-    });
-    assert!(matches!(
-        refused,
-        Err(Error::Event(EntryError::Field("op")))
-    ));
-    assert_eq!(read(&dir, LOG_FILE), before);
-    assert_eq!(log.append(event(1)).unwrap(), 1);
-}
-
-#[test]
-fn threads_append_while_the_log_is_verified() {
-    let dir = logged(0);
-    let log = Arc::new(open(dir.path()).unwrap());
-    let writers: Vec<_> = (0..4)
-        .map(|_| {
-            let log = Arc::clone(&log);
-            std::thread::spawn(move || (0..25).map(|n| log.append(event(n)).unwrap()).collect())
-        })
-        .collect();
-    for _ in 0..20 {
-        verify_dir(dir.path(), None).unwrap();
     }
-    let mut numbers: Vec<u64> = writers
-        .into_iter()
-        .flat_map(|writer| -> Vec<u64> { writer.join().unwrap() })
-        .collect();
-    numbers.sort_unstable();
-    assert!(numbers.into_iter().eq(0..100));
-    assert_eq!(verify_dir(dir.path(), None).unwrap().signed, 100);
+    drop(log);
+    let offline = receipt::from_dir(dir.path(), 300).unwrap();
+    offline.accept(&policy).unwrap();
 }
 
 #[test]
-#[ignore = "a measurement: cargo test -p linkage-node append_rate -- --ignored --nocapture"]
-fn append_rate() {
-    let dir = logged(0);
-    let log = open(dir.path()).unwrap();
-    let start = std::time::Instant::now();
-    for number in 0..500 {
+fn a_changed_missing_or_moved_entry_is_found_and_named() {
+    let dir = log_of(300);
+    let entries = read(dir.path());
+    let whole = fs::read(journal(dir.path())).unwrap();
+
+    // Flipped on the disk: the checksum tells.
+    let mut flipped = whole.clone();
+    let at = flipped.len() / 2;
+    flipped[at] ^= 1;
+    fs::write(journal(dir.path()), flipped).unwrap();
+    assert_eq!(fault(dir.path()).exit_code(), 11);
+
+    // Changed with care: the tile of its hash tells, or without tiles the signed root.
+    let mut changed = entries.clone();
+    let text = String::from_utf8(changed[7].clone()).unwrap();
+    changed[7] = text.replace("run-7", "run-8").into_bytes();
+    rewrite(dir.path(), &changed);
+    assert!(matches!(fault(dir.path()), Fault::Changed { index: 7 }));
+    let tiles = dir.path().join("tile");
+    let aside = dir.path().join("aside");
+    fs::rename(&tiles, &aside).unwrap();
+    let without = fault(dir.path());
+    assert!(matches!(without, Fault::Tile { .. }), "{without}");
+    fs::rename(&aside, &tiles).unwrap();
+
+    let mut deleted = entries.clone();
+    deleted.remove(7);
+    rewrite(dir.path(), &deleted);
+    let missing = fault(dir.path());
+    assert!(matches!(missing, Fault::Missing { index: 7, found: 8 }));
+    assert_eq!(missing.exit_code(), 17);
+
+    let mut swapped = entries.clone();
+    swapped.swap(7, 9);
+    rewrite(dir.path(), &swapped);
+    let moved = fault(dir.path());
+    assert!(matches!(moved, Fault::Order { index: 7, found: 9 }));
+    assert_eq!(moved.exit_code(), 18);
+
+    rewrite(dir.path(), &entries[..290]);
+    let truncated = fault(dir.path());
+    assert!(matches!(
+        truncated,
+        Fault::Truncated {
+            signed: 300,
+            found: 290
+        }
+    ));
+    assert_eq!(truncated.exit_code(), 19);
+    assert!(matches!(
+        AuditLog::open(dir.path(), keys()),
+        Err(Error::Damaged { .. })
+    ));
+
+    fs::write(journal(dir.path()), &whole).unwrap();
+    verify_dir(dir.path()).unwrap();
+    let tile = tiles.join("0/000");
+    let mut bytes = fs::read(&tile).unwrap();
+    bytes[32 * 41] ^= 1;
+    fs::write(&tile, bytes).unwrap();
+    assert!(matches!(fault(dir.path()), Fault::Changed { index: 41 }));
+}
+
+#[test]
+fn a_rewound_and_a_forked_log_are_found() {
+    let dir = log_of(20);
+    let early = tempfile::tempdir().unwrap();
+    copy(dir.path(), early.path());
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    for number in 20..40 {
         log.append(event(number)).unwrap();
     }
-    println!("{:.2} ms an append", start.elapsed().as_secs_f64() * 2.0);
+    let kept = log.checkpoint().unwrap();
+    drop(log);
+    let since = || Against {
+        policy: None,
+        since: Some(kept.clone()),
+    };
+    let verify = |dir: &Path| {
+        let reports = verify_all(&[dir.to_owned()], &since(), &mut |_, _| {});
+        exit_code(&reports)
+    };
+    assert_eq!(verify(dir.path()), 0);
+    // The copy is in order by itself; only the checkpoint that was kept shows what it is.
+    assert_eq!(verify_dir(early.path()).unwrap().entries, 20);
+    assert_eq!(verify(early.path()), 21);
+    // It goes on in another way than the log did.
+    let log = AuditLog::open(early.path(), keys()).unwrap();
+    for number in 100..150 {
+        log.append(event(number)).unwrap();
+    }
+    drop(log);
+    verify_dir(early.path()).unwrap();
+    assert_eq!(verify(early.path()), 12);
+}
+
+#[test]
+fn a_checkpoint_must_be_signed_and_witnessed() {
+    let dir = log_of(20);
+    let path = dir.path().join(CHECKPOINT_FILE);
+    let note = fs::read_to_string(&path).unwrap();
+    let witness = NodeKeys::derive(&[9; 32], "linkage.test", "owner", "tax").unwrap();
+    let witness = witness.witness;
+    let policy = |quorum: &str| Against {
+        policy: Some(
+            format!(
+                "log {}\nwitness tax {}\nquorum {quorum}\n",
+                keys().log.verifying(),
+                witness.verifying()
+            )
+            .parse()
+            .unwrap(),
+        ),
+        since: None,
+    };
+    let verify = |against: &Against| {
+        let paths = [dir.path().to_owned()];
+        exit_code(&verify_all(&paths, against, &mut |_, _| {}))
+    };
+    assert_eq!(verify(&policy("none")), 0);
+    assert_eq!(verify(&policy("tax")), 13);
+    let mut cosigned = Note::parse(&note).unwrap();
+    cosigned.add(witness.sign(cosigned.text(), 1));
+    fs::write(dir.path().join(WITNESSED_FILE), cosigned.to_string()).unwrap();
+    assert_eq!(verify(&policy("tax")), 0);
+
+    fs::write(&path, note.replacen("\n20\n", "\n19\n", 1)).unwrap();
+    assert_eq!(verify(&policy("none")), 10);
+    assert!(matches!(
+        AuditLog::open(dir.path(), keys()),
+        Err(Error::Damaged { .. })
+    ));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(fault(dir.path()).exit_code(), 10);
+    fs::write(&path, note).unwrap();
+    fs::write(dir.path().join(KEY_FILE), "x\n").unwrap();
+    assert_eq!(fault(dir.path()).exit_code(), 10);
+    // The policy has the key.
+    assert_eq!(verify(&policy("none")), 0);
+}
+
+#[test]
+fn a_bundle_is_verified_as_its_log_is() {
+    let dir = log_of(300);
+    let out = dir.path().join("log.bundle");
+    assert_eq!(bundle::write(dir.path(), &out).unwrap(), 300);
+    let policy = format!("log {}\nquorum none\n", keys().log.verifying());
+    let against = Against {
+        policy: Some(policy.parse().unwrap()),
+        since: None,
+    };
+    let verify = || {
+        verify_all(&[out.clone()], &against, &mut |_, _| {})
+            .remove(0)
+            .result
+    };
+    assert_eq!(verify().unwrap().entries, 300);
+    let bytes = fs::read(&out).unwrap();
+    for (at, code) in [(3, 20), (bytes.len() / 2, 11), (bytes.len() - 3, 19)] {
+        let mut flipped = bytes.clone();
+        if code == 19 {
+            flipped.truncate(at);
+        } else {
+            flipped[at] ^= 1;
+        }
+        fs::write(&out, flipped).unwrap();
+        assert_eq!(verify().unwrap_err().fault.exit_code(), code, "{at}");
+    }
+    // It holds no key to believe.
+    fs::write(&out, bytes).unwrap();
+    let reports = verify_all(&[out], &Against::default(), &mut |_, _| {});
+    assert_eq!(exit_code(&reports), 10);
+}
+
+#[test]
+fn a_journal_of_several_files_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    // Appended side by side: one flush for many.
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for number in 0..140 {
+                    log.append(event(number)).unwrap();
+                }
+            });
+        }
+    });
+    drop(log);
+    let summary = verify_dir(dir.path()).unwrap();
+    assert_eq!(summary.entries, 2240);
+    assert_eq!(segments::list(dir.path()).unwrap().len(), 3);
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    assert_eq!(log.end(), (2240, summary.root));
+    log.receipt(7).unwrap();
+    drop(log);
+    // Tiles that are gone are made again.
+    fs::remove_dir_all(dir.path().join("tile")).unwrap();
+    assert!(matches!(fault(dir.path()), Fault::Tile { .. }));
+    let log = AuditLog::open(dir.path(), keys()).unwrap();
+    log.receipt(7).unwrap();
+    drop(log);
+    verify_dir(dir.path()).unwrap();
+    let mut first = Frames::open(&segments::list(dir.path()).unwrap()[0].path).unwrap();
+    assert!(matches!(first.next_frame().unwrap(), Frame::Entry(_)));
+}
+
+/// Prints how many entries a verification reads in a minute.
+#[test]
+#[ignore = "a measurement: cargo test --release -p linkage-node verification_rate -- --ignored --nocapture"]
+fn verification_rate() {
+    const ENTRIES: u64 = 200_000;
+    let dir = tempfile::tempdir().unwrap();
+    drop(AuditLog::open(dir.path(), keys()).unwrap());
+    let keys = keys();
+    let origin = keys.log.verifying().name();
+    let mut tree = linkage_core::audit::tree::Frontier::default();
+    let mut file = vec![];
+    for seq in 0..ENTRIES {
+        let entry = Entry {
+            v: linkage_core::audit::entry::VERSION,
+            seq,
+            time: jiff::Timestamp::UNIX_EPOCH.into(),
+            node: origin.to_owned(),
+            boot: Uuid::nil().to_string(),
+            mono_ns: seq,
+            event: event(seq),
+        };
+        let bytes = entry.to_bytes().unwrap();
+        tree.push(Hash::leaf(&bytes));
+        push_frame(&mut file, &bytes);
+        if (seq + 1).is_multiple_of(segments::SEGMENT_ENTRIES) || seq + 1 == ENTRIES {
+            let first = seq - seq % segments::SEGMENT_ENTRIES;
+            fs::write(segments::Segment::of(dir.path(), first).path, &file).unwrap();
+            file.clear();
+        }
+    }
+    let checkpoint = Checkpoint {
+        origin: origin.to_owned(),
+        size: ENTRIES,
+        root: tree.root(),
+    };
+    let note = checkpoint.sign(&keys.log).unwrap().to_string();
+    fs::write(dir.path().join(CHECKPOINT_FILE), note).unwrap();
+    // Opening makes the tiles, which a verification compares.
+    drop(AuditLog::open(dir.path(), keys).unwrap());
+    let start = Instant::now();
+    assert_eq!(verify_dir(dir.path()).unwrap().entries, ENTRIES);
+    let rate = ENTRIES as f64 * 60.0 / start.elapsed().as_secs_f64();
+    println!("{rate:.0} entries a minute");
 }

@@ -8,6 +8,7 @@
 //! nodes/<party>/data/      the node's own data: database, uploads or outbox, audit log
 //! nodes/<party>/node.log   what it logged
 //! people/<person>.toml     configurations of operators and analysts
+//! audit.policy             whose audit logs and cosignatures to believe, and how many
 //! ```
 
 use std::fs::{self, File};
@@ -24,13 +25,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use super::policy::PolicyText;
 use crate::client::{ClientSettings, OwnerNode};
 use crate::identity::Role;
 use crate::keyfile;
 use crate::limits::Limits;
 use crate::pki::{DevPki, Validity};
 use crate::serve::ADDRESS_FILE;
-use crate::settings::{Dataset, Log, Monitor, NodeRole, Peer, Settings, Tls};
+use crate::settings::{Audit, Dataset, Log, Monitor, NodeRole, Peer, Settings, Tls};
 use crate::tls::TlsFiles;
 
 /// Trust domain of made-up certificates.
@@ -70,6 +72,9 @@ pub enum Error {
     /// Certificates.
     #[error("the certificates cannot be made")]
     Pki(#[from] crate::pki::PkiError),
+    /// Names of audit keys.
+    #[error("the audit keys cannot be made")]
+    AuditKey(#[from] linkage_core::audit::note::NoteError),
     /// Keys.
     #[error("the keys cannot be made")]
     Key(#[from] keyfile::Error),
@@ -151,6 +156,8 @@ pub struct Cluster {
     program: PathBuf,
     pki: DevPki,
     nodes: Vec<Node>,
+    /// Whether the nodes cosign each other's audit logs.
+    is_witnessed: bool,
 }
 
 impl Cluster {
@@ -160,6 +167,19 @@ impl Cluster {
     /// # Errors
     /// [`Error`]; whatever had been started is stopped.
     pub fn start(dir: &Path, program: &Path, owners: &[OwnerSpec]) -> Result<Self, Error> {
+        Self::start_with(dir, program, owners, false)
+    }
+
+    /// As [`Self::start`], with nodes that cosign each other's audit logs if `is_witnessed`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn start_with(
+        dir: &Path,
+        program: &Path,
+        owners: &[OwnerSpec],
+        is_witnessed: bool,
+    ) -> Result<Self, Error> {
         crate::store::private_folder(dir)
             .map_err(|e| io(format!("cannot make {}", dir.display()))(std::io::Error::other(e)))?;
         let dir = fs::canonicalize(dir).map_err(io(format!("cannot use {}", dir.display())))?;
@@ -170,6 +190,7 @@ impl Cluster {
             program: program.into(),
             pki,
             nodes: vec![],
+            is_witnessed,
         };
         let peers = cluster.prepare(owners)?;
         let matcher = OwnerSpec {
@@ -208,6 +229,11 @@ impl Cluster {
     /// The nodes, the matcher first.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The policy of the audit logs: every node's log and witness, two of which must have cosigned.
+    pub fn audit_policy(&self) -> PathBuf {
+        self.dir.join("audit.policy")
     }
 
     /// The node of a party.
@@ -324,6 +350,7 @@ impl Cluster {
         let mut peers = vec![];
         // All listeners are held until all addresses are known, so that they differ.
         let mut held = vec![];
+        let mut policy = PolicyText::default();
         let matcher = self.matcher_party();
         for party in std::iter::once(&matcher).chain(owners.iter().map(|owner| &owner.party)) {
             let dir = self.node_dir(party);
@@ -342,6 +369,7 @@ impl Cluster {
             } else {
                 NodeRole::Owner
             };
+            policy.add(seed.as_slice(), role, party)?;
             let mut sealing_key = None;
             if role == NodeRole::Owner {
                 let key = SealingKey::generate(&mut crate::entropy::generator()?);
@@ -365,6 +393,8 @@ impl Cluster {
                 sealing_key,
             });
         }
+        let path = self.audit_policy();
+        fs::write(&path, policy.text()).map_err(io(format!("cannot write {}", path.display())))?;
         Ok(peers)
     }
 
@@ -388,6 +418,7 @@ impl Cluster {
             tls: tls(files),
             signing_key: dir.join("signing.key"),
             sealing_key: (role == NodeRole::Owner).then(|| dir.join("sealing.key")),
+            audit: Audit::with(self.is_witnessed.then(|| self.audit_policy())),
             peers: peers
                 .iter()
                 .filter(|peer| role == NodeRole::Owner && peer.party != *party)

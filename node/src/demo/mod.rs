@@ -9,6 +9,7 @@ pub mod leak;
 
 mod data;
 mod judge;
+mod policy;
 mod project;
 mod show;
 
@@ -115,7 +116,7 @@ pub async fn run(options: &Options, narrator: &mut dyn Narrator) -> Result<Finis
 
     narrator.heading("Nodes");
     let owners = owner_specs(&rounds);
-    let mut cluster = Cluster::start(&out, &options.program, &owners)?;
+    let mut cluster = Cluster::start_with(&out, &options.program, &owners, true)?;
     for node in cluster.nodes() {
         let role = node.role.role();
         let (party, pid, address) = (&node.party, node.pid(), &node.address);

@@ -237,13 +237,13 @@ pub(super) fn audit(cluster: &Cluster) -> Vec<AuditResult> {
         .iter()
         .map(|node| {
             let name = format!("{} {}", node.role.role(), node.party);
-            match verify_dir(&node.data_dir.join("audit"), None) {
+            match verify_dir(&node.data_dir.join("audit")) {
                 Ok(summary) => AuditResult {
                     node: name,
                     entries: summary.entries,
-                    head_hash: summary.head.to_string(),
+                    head_hash: summary.root.to_string(),
                     verified: true,
-                    detail: "every entry in place, the last one signed".to_owned(),
+                    detail: "every entry in place, the root of the tree signed".to_owned(),
                 },
                 Err(fault) => AuditResult {
                     node: name,

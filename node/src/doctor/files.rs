@@ -51,8 +51,11 @@ pub(super) fn modes(settings: &Settings) -> Vec<Finding> {
         }
     }
     for dataset in &settings.datasets {
-        if let Err(error) = fs::File::open(&dataset.path) {
-            findings.push(unreadable(&dataset.path, &error));
+        let Some(path) = &dataset.path else {
+            continue;
+        };
+        if let Err(error) = fs::File::open(path) {
+            findings.push(unreadable(path, &error));
         }
     }
     if findings.is_empty() {
@@ -61,16 +64,14 @@ pub(super) fn modes(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// Complains of a file or folder that is not there or that others may open. What the world may know
-/// has mode 0644 in a folder that is closed.
+/// Complains of a file or folder that is not there or that others may open.
 fn private(path: &Path, findings: &mut Vec<Finding>) {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => return findings.push(unreadable(path, &error)),
     };
     let mode = metadata.permissions().mode() & 0o777;
-    let is_public = ["audit.pub"].iter().any(|name| path.ends_with(name));
-    if mode & 0o077 != 0 && !is_public && !metadata.is_symlink() {
+    if mode & 0o077 != 0 && !metadata.is_symlink() {
         let right = if metadata.is_dir() { 700 } else { 600 };
         findings.push(Finding::new(
             FILES,

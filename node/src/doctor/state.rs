@@ -53,7 +53,7 @@ pub(super) fn audit(settings: &Settings) -> Finding {
     if !dir.exists() {
         return Finding::good(AUDIT, "none yet: the node has not run");
     }
-    match auditlog::verify::verify_dir(&dir, None) {
+    match auditlog::verify::verify_dir(&dir) {
         Ok(_) => Finding::good(AUDIT, "whole and signed"),
         Err(fault) => Finding::new(
             AUDIT,

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use linkage_core::audit::action::Action;
-use ring::signature::Ed25519KeyPair;
 
 use super::*;
-use crate::auditlog::AuditLog;
+use crate::auditlog::{AuditLog, segments};
 use crate::identity::{Identity, Role};
 use crate::journal::Journal;
 use crate::keyfile;
 use crate::pki::{DevPki, Validity};
+use crate::serve::audit_keys;
 use crate::settings::Settings;
 use crate::store::owner::OwnerStore;
 
@@ -81,9 +81,8 @@ impl Node {
     /// Runs the node's start as far as its files go.
     fn has_run(&self) {
         let settings = self.settings();
-        let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let dir = settings.data_dir.join("audit");
-        let log = AuditLog::open(&dir, key, "owner/health", Timestamp::now()).unwrap();
+        let log = AuditLog::open(&dir, audit_keys(&settings).unwrap()).unwrap();
         let me = Identity::new("linkage.test", Role::Owner, "health").unwrap();
         let journal = Journal::new(log, me);
         journal.act(Action::NodeStart, "owner/health").ok().unwrap();
@@ -166,9 +165,12 @@ async fn a_changed_audit_log_and_a_clock_that_went_back_are_found() {
     node.has_run();
     let before = Timestamp::now() - SignedDuration::from_hours(1);
     assert_eq!(state::clock(&node.settings(), before).code, "clock.behind");
-    let log = node.path("data/audit/audit.log");
-    let text = fs::read_to_string(&log).unwrap();
-    fs::write(&log, text.replace("node.start", "node.stop!")).unwrap();
+    let dir = node.path("data/audit");
+    let segments = segments::list(&dir).unwrap();
+    let mut bytes = fs::read(&segments[0].path).unwrap();
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    fs::write(&segments[0].path, bytes).unwrap();
     assert_eq!(node.codes().await[0], "audit.fault");
 }
 

@@ -41,6 +41,7 @@ impl Uploads for Matcher {
     ) -> Result<v1::BeginReply, Fault> {
         let project = member.project();
         self.require_keyed(project)?;
+        self.journal.require_quorum()?;
         let upload = self.announced(project, member.party(), &request)?;
         let reply = |upload: &Upload| -> Result<_, Fault> {
             let next_chunk = match upload.sealed {

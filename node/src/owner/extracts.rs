@@ -56,6 +56,7 @@ impl Extracts for Owner {
         request: v1::AnswerRequest,
     ) -> Result<v1::AnswerReply, Fault> {
         let project = member.project();
+        self.journal.require_quorum()?;
         let name = wire::fixed::<16>(&request.request, "the request's name")?;
         let submitted = self
             .journal

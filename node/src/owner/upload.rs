@@ -45,6 +45,7 @@ impl Owner {
         if sealed == Some(true) {
             return self.uploaded(&id);
         }
+        self.journal.require_quorum()?;
         if sealed.is_none() || !self.outbox(&id).exists() {
             let owner = Arc::clone(&self);
             let (project, report) = (project.clone(), report.clone());

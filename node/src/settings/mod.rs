@@ -67,6 +67,9 @@ pub struct Settings {
     /// File of the X25519 key that opens sealed messages; owners only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<PathBuf>,
+    /// The audit log.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub audit: Audit,
     /// The nodes that this one talks with; owners only.
     #[serde(rename = "peer", default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<Peer>,
@@ -117,6 +120,23 @@ impl Default for Log {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// Settings of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Policy file (c2sp.org/tlog-policy): the logs and witnesses of all parties, and the quorum
+    /// that must have cosigned. Without it the node neither cosigns nor is cosigned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PathBuf>,
+}
+
+impl Audit {
+    /// Settings with this policy file.
+    pub fn with(policy: Option<PathBuf>) -> Self {
+        Self { policy }
+    }
 }
 
 /// TLS files.
@@ -274,7 +294,7 @@ impl Settings {
             &mut tls.key,
             &mut tls.ca,
         ];
-        let optional = self.sealing_key.iter_mut();
+        let optional = self.sealing_key.iter_mut().chain(&mut self.audit.policy);
         for path in paths
             .into_iter()
             .chain(optional)

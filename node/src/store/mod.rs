@@ -4,6 +4,7 @@ pub mod matcher;
 pub mod migrate;
 pub mod owner;
 pub mod space;
+pub mod witness;
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};

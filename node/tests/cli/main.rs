@@ -6,6 +6,7 @@
     reason = "a panic in a test is its failure"
 )]
 
+mod audit;
 mod clkhash;
 mod dataset;
 mod encode;

@@ -1,15 +1,8 @@
-//! `linkage schema`, `audit`, `dev`, and the program's manners.
+//! `linkage schema`, `dev`, and the program's manners.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
-
-use jiff::Timestamp;
-use linkage_core::audit::action::Action;
-use linkage_core::audit::checkpoint::VerifyingKey;
-use linkage_core::audit::entry::{Actor, ActorKind, Event, Outcome};
-use linkage_node::auditlog::AuditLog;
-use ring::signature::Ed25519KeyPair;
 
 use super::{Bench, LINKAGE, json, ran};
 
@@ -61,81 +54,6 @@ fn schemas_are_explained_or_refused_with_their_line() {
         &["schema", "template", "person-xx"],
         &["person-cn, person-latin"],
     );
-}
-
-#[test]
-fn audit_logs_are_verified_with_the_exit_codes_of_their_faults() {
-    let bench = Bench::new();
-    let key = || Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-    let log = AuditLog::open(&bench.path("audit"), key(), "health", now()).unwrap();
-    for _ in 0..3 {
-        log.append(event()).unwrap();
-    }
-    let vkey = log.verifying_key().to_string();
-    drop(log);
-    let shown = bench.ok(&["audit", "verify", "audit", "--key", &vkey]).out;
-    assert!(
-        shown.contains("audit: in order\n  3 entries, 3 signed"),
-        "{shown}"
-    );
-
-    // Brought along, the key of another signer does not pass.
-    let other = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
-    let other = VerifyingKey::of(&other, "health").unwrap().to_string();
-    assert_eq!(
-        bench
-            .run(&["audit", "verify", "audit", "--key", &other])
-            .code,
-        10
-    );
-    bench.refused(
-        &["audit", "verify", "audit", "--key", "x"],
-        &["not a verifier key"],
-    );
-    bench.refused(&["audit", "verify"], &["required arguments"]);
-
-    let whole = bench.read("audit/audit.log");
-    let lines: Vec<&str> = whole.lines().collect();
-    bench.write(
-        "audit/audit.log",
-        whole.replacen("\"rows\":5", "\"rows\":6", 1),
-    );
-    let changed = bench.run(&["audit", "verify", "audit"]);
-    assert_eq!(changed.code, 11);
-    assert!(
-        changed.out.contains("NOT IN ORDER\n  entry 0 was changed"),
-        "{}",
-        changed.out
-    );
-    bench.write("audit/audit.log", format!("{}\n", lines[..2].join("\n")));
-    let cut = bench.run(&["audit", "verify", "audit", "--json"]);
-    assert_eq!(cut.code, 12);
-    assert_eq!(json(&cut)["logs"][0]["verified"], false);
-    assert_eq!(bench.run(&["audit", "verify", "nowhere"]).code, 20);
-}
-
-fn now() -> Timestamp {
-    "2026-01-02T03:04:05Z".parse().unwrap()
-}
-
-fn event() -> Event {
-    Event {
-        time: now().into(),
-        op: "01980000-0000-7000-8000-000000000000".into(),
-        actor: Actor {
-            kind: ActorKind::Node,
-            id: "health".into(),
-            role: "owner".into(),
-            cert_sha256: None,
-        },
-        action: Action::UploadSeal,
-        object: "upload".into(),
-        project: None,
-        result: Outcome::Ok,
-        reason: None,
-        counts: [("rows".to_owned(), 5)].into(),
-        digests: [].into(),
-    }
 }
 
 #[test]

@@ -159,7 +159,10 @@ async fn a_call_too_many_is_asked_to_come_back() {
     }
     let status = who(&channel).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert_eq!(status.metadata().get(REASON_METADATA).unwrap(), "limit.calls");
+    assert_eq!(
+        status.metadata().get(REASON_METADATA).unwrap(),
+        "limit.calls"
+    );
     assert!(status.metadata().contains_key(OPERATION_METADATA));
     let retry = status.get_details_retry_info().unwrap();
     assert_eq!(retry.retry_delay, Some(Duration::from_secs(1)));

@@ -104,6 +104,17 @@ impl Frontier {
         Ok(Self { size, peaks })
     }
 
+    /// The right edge that these roots of complete subtrees make, the largest first; `None` unless
+    /// there is one for each bit set in `size`.
+    pub fn from_peaks(size: u64, peaks: Vec<Hash>) -> Option<Self> {
+        (peaks.len() == size.count_ones() as usize).then_some(Self { size, peaks })
+    }
+
+    /// The roots of the largest complete subtrees, the largest first.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Hash) {
         let mut node = leaf;
