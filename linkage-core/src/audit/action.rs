@@ -88,8 +88,8 @@ mod tests {
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/audit-events.md");
 
     const FIELDS: &str = "
-An act that changes state or reveals data is told twice: its `intent` before it, without which it is
-not done, and its `outcome` after it. Everything else is one `event`.
+An act is one `event`, which is on the disk before it takes effect; if it cannot be written, the act is
+not done. `audit.prune` is told twice: its `intent` before it, and its `outcome` after it.
 
 ## Fields
 
@@ -110,7 +110,7 @@ not done, and its `outcome` after it. Everything else is one `event`.
 | `project` | the project, if the act belongs to one |
 | `result` | `ok`, `denied`, `failed`, or `unknown` when the node was stopped between intent and outcome; not in an intent |
 | `reason` | stable code of the reason, if the result is not `ok` |
-| `counts` | numbers that belong to the act, by name; a number of records below 10 is written `\"<10\"` |
+| `counts` | numbers that belong to the act, by name |
 | `digests` | SHA-256 digests in hexadecimal, by name |
 | `detail_commit` | SHA-256 over a salt and longer detail that is kept beside the log |
 
