@@ -9,10 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -25,6 +24,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::tls::ALPN_H2;
+use crate::tls::credentials::Credentials;
 
 /// Rest after a failed `accept`: it fails at once again while the process is out of file handles,
 /// and 10 ms of rest then cost nothing against spinning.
@@ -45,7 +45,7 @@ pub trait RefusalSink: Send + Sync + 'static {
 
 /// What the accept loop needs for each connection.
 pub(crate) struct Acceptor {
-    pub(crate) tls: watch::Receiver<Arc<ServerConfig>>,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) trust_domain: String,
     pub(crate) limits: Limits,
     pub(crate) refusals: Arc<dyn RefusalSink>,
@@ -85,6 +85,8 @@ impl Acceptor {
         mut lost: oneshot::Receiver<()>,
     ) {
         let refuse = |reason| self.refusals.refused(address, reason);
+        // Before the settings are taken, so that any which come between count as not yet seen.
+        let generation = self.credentials.generation();
         let handshake = timeout(self.limits.handshake_timeout, self.handshake(tcp, &place));
         let outcome = tokio::select! {
             _ = &mut lost => return refuse(Refusal::TooManyHandshakes),
@@ -99,7 +101,7 @@ impl Acceptor {
             }
             Ok(Ok(tls)) => tls,
         };
-        match self.judge(&tls, address) {
+        match self.judge(&tls, address, generation) {
             Err(reason) => {
                 refuse(reason);
                 farewell(tls, &goaway::encode(reason), lost).await;
@@ -128,8 +130,10 @@ impl Acceptor {
             return Err((error, tcp));
         }
         // The newest settings, so that new certificates count from the next connection on.
-        let config = Arc::clone(&self.tls.borrow());
-        TlsAcceptor::from(config).accept(tcp).into_fallible().await
+        TlsAcceptor::from(self.credentials.server())
+            .accept(tcp)
+            .into_fallible()
+            .await
     }
 
     /// Decides on a connection whose handshake is done.
@@ -137,12 +141,11 @@ impl Acceptor {
         &self,
         tls: &TlsStream<TcpStream>,
         address: SocketAddr,
-    ) -> Result<(Peer, Admission), Refusal> {
+        generation: u64,
+    ) -> Result<(Arc<Peer>, Admission), Refusal> {
         let (_, session) = tls.get_ref();
-        let certificate = session
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .ok_or(Refusal::NoClientCertificate)?;
+        let chain = session.peer_certificates().unwrap_or_default();
+        let certificate = chain.first().ok_or(Refusal::NoClientCertificate)?;
         if session.alpn_protocol() != Some(ALPN_H2) {
             return Err(Refusal::WrongAlpn);
         }
@@ -150,18 +153,9 @@ impl Acceptor {
         if identity.trust_domain() != self.trust_domain {
             return Err(Refusal::ForeignTrustDomain);
         }
-        let admission = self.connections.admit(&identity)?;
-        let mut certificate_sha256 = [0; 32];
-        certificate_sha256
-            .copy_from_slice(ring::digest::digest(&ring::digest::SHA256, certificate).as_ref());
-        Ok((
-            Peer {
-                identity,
-                certificate_sha256,
-                address,
-            },
-            admission,
-        ))
+        let peer = Arc::new(Peer::new(identity, chain, address, generation));
+        let admission = self.connections.admit(&peer)?;
+        Ok((peer, admission))
     }
 }
 

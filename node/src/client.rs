@@ -28,7 +28,7 @@ use crate::identity::{Identity, Role};
 use crate::limits::Limits;
 use crate::observe::operation::OPERATION_METADATA;
 use crate::settings::Tls;
-use crate::tls::{self, TlsFiles};
+use crate::tls;
 
 /// Why a call to a node did not succeed, in words for the person who made it.
 #[derive(Debug, thiserror::Error)]
@@ -133,15 +133,9 @@ impl Client {
         let mut settings: ClientSettings =
             toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        for file in [
-            &mut settings.tls.cert,
-            &mut settings.tls.key,
-            &mut settings.tls.ca,
-        ] {
-            *file = folder.join(&file);
-        }
-        let Tls { cert, key, ca } = settings.tls.clone();
-        let tls = tls::client_config(&TlsFiles { cert, key, ca })?;
+        let files = settings.tls.files(folder);
+        let tls = tls::client_config(&files)?;
+        settings.tls = files.into();
         Ok(Self {
             settings,
             tls,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use http::uri::Authority;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
@@ -27,6 +28,7 @@ use crate::goaway;
 use crate::identity::{Identity, IdentityFault};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
+use crate::tls::verify::is_strong;
 
 /// Bytes read before HTTP/2 starts: one TLS record (RFC 8446 section 5.1). A SETTINGS frame and the
 /// words of a refusal take about a hundred.
@@ -121,7 +123,7 @@ pub async fn connect(
     });
     let connector = tower::service_fn(move |_| {
         let dialler = Arc::clone(&dialler);
-        async move { dialler.dial().await.map(TokioIo::new) }
+        async move { dialler.dial().await.map(|(stream, _)| TokioIo::new(stream)) }
     });
     endpoint
         .connect_with_connector(connector)
@@ -136,6 +138,31 @@ pub async fn connect(
         })
 }
 
+/// What a connection that succeeded has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Last moment of the server's certificate.
+    pub until: Timestamp,
+}
+
+/// Connects to a party once, up to the server's first HTTP/2 frame, and closes.
+///
+/// # Errors
+/// A [`ConnectError`] that says at which step, and why, the connection failed.
+pub async fn probe(
+    target: Target,
+    config: Arc<ClientConfig>,
+    limits: &Limits,
+) -> Result<Seen, ConnectError> {
+    let limits = limits.clone();
+    let dialler = Dialler {
+        target,
+        config,
+        limits,
+    };
+    dialler.dial().await.map(|(_, seen)| seen)
+}
+
 /// Makes the connections of one channel.
 struct Dialler {
     target: Target,
@@ -145,7 +172,9 @@ struct Dialler {
 
 impl Dialler {
     /// Connects, checks who answers, and waits for the server's first frame.
-    async fn dial(&self) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, ConnectError> {
+    async fn dial(
+        &self,
+    ) -> Result<(impl AsyncRead + AsyncWrite + Unpin + use<>, Seen), ConnectError> {
         let deadline = Instant::now() + self.limits.connect_timeout;
         let late = |step| {
             move |_| ConnectError::Timeout {
@@ -167,7 +196,7 @@ impl Dialler {
             .await
             .map_err(late(Step::Tls))?
             .map_err(|error| self.failed(error))?;
-        self.check_identity(&tls)?;
+        let seen = self.check_identity(&tls)?;
 
         let mut first = vec![0; FIRST_READ_BYTES];
         let read = timeout_at(deadline, tls.read(&mut first))
@@ -185,11 +214,12 @@ impl Dialler {
             });
         }
         let (rest, writer) = tokio::io::split(tls);
-        Ok(tokio::io::join(io::Cursor::new(first).chain(rest), writer))
+        let stream = tokio::io::join(io::Cursor::new(first).chain(rest), writer);
+        Ok((stream, seen))
     }
 
     /// Refuses a server that our authority vouches for but that is another party.
-    fn check_identity(&self, tls: &TlsStream<TcpStream>) -> Result<(), ConnectError> {
+    fn check_identity(&self, tls: &TlsStream<TcpStream>) -> Result<Seen, ConnectError> {
         let (_, session) = tls.get_ref();
         let certificate = session
             .peer_certificates()
@@ -208,7 +238,12 @@ impl Dialler {
                 found: Box::new(found),
             });
         }
-        Ok(())
+        let until = X509Certificate::from_der(certificate)
+            .ok()
+            .and_then(|(_, own)| Timestamp::from_second(own.validity().not_after.timestamp()).ok());
+        // It was read a moment ago; a date beyond the calendar is one that never comes.
+        let until = until.unwrap_or(Timestamp::MAX);
+        Ok(Seen { until })
     }
 
     /// Puts a name to a failure within or right after the handshake.
@@ -238,20 +273,23 @@ impl Dialler {
         }
     }
 
-    /// Tells the two reasons apart that share the alert `certificate_expired`, by a look at our own
-    /// certificate and clock.
+    /// Tells apart the reasons that share an alert, by a look at our own certificate and clock.
     fn sharpen(&self, reason: Refusal) -> Refusal {
-        if reason == Refusal::Expired && self.own_certificate_is_early() == Some(true) {
-            return Refusal::NotYetValid;
-        }
-        reason
+        self.sharpened(reason).unwrap_or(reason)
     }
 
-    fn own_certificate_is_early(&self) -> Option<bool> {
+    fn sharpened(&self, reason: Refusal) -> Option<Refusal> {
         let own = self.config.client_auth_cert_resolver.resolve(&[], &[])?;
         let (_, certificate) = X509Certificate::from_der(own.cert.first()?).ok()?;
         let now = i64::try_from(self.config.time_provider.current_time()?.as_secs()).ok()?;
-        Some(certificate.validity().not_before.timestamp() > now)
+        let is_early = certificate.validity().not_before.timestamp() > now;
+        match reason {
+            Refusal::Expired if is_early => Some(Refusal::NotYetValid),
+            Refusal::NoRevocationList if !is_strong(certificate.public_key()) => {
+                Some(Refusal::WeakKey)
+            }
+            _ => None,
+        }
     }
 
     fn unreachable(&self, error: io::Error) -> ConnectError {

@@ -1,4 +1,5 @@
-//! The open connections of a server: counted, bounded, and cut when a shutdown cannot wait longer.
+//! The open connections of a server: counted, bounded, and cut when a shutdown cannot wait longer,
+//! or when a peer's certificate no longer holds.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,7 +7,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -15,14 +18,65 @@ use tonic::transport::server::Connected;
 
 use crate::identity::Identity;
 use crate::refusal::Refusal;
+use crate::tls::credentials::Credentials;
+
+/// How long the check of a peer's certificates counts while no file changes: they and the
+/// revocation lists may run out meanwhile. 10 s: a check costs signatures; calls come in bursts.
+const CHECK_LIFE: Duration = Duration::from_secs(10);
 
 /// The peer of one connection, read once from its certificate after the handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) identity: Identity,
     /// SHA-256 of the certificate's DER bytes.
     pub(crate) certificate_sha256: [u8; 32],
     pub(crate) address: SocketAddr,
+    /// Its certificate, then those it brought along.
+    chain: Vec<CertificateDer<'static>>,
+    checked: Mutex<Checked>,
+}
+
+/// When a peer's certificates were last found good.
+#[derive(Debug, Clone, Copy)]
+struct Checked {
+    /// Under which settings, see [`Credentials::generation`].
+    generation: u64,
+    at: Instant,
+}
+
+impl Peer {
+    /// A peer whose handshake has just succeeded under settings of this generation or a later one.
+    pub(crate) fn new(
+        identity: Identity,
+        chain: &[CertificateDer<'_>],
+        address: SocketAddr,
+        generation: u64,
+    ) -> Self {
+        let mut certificate_sha256 = [0; 32];
+        let own = chain.first().map(AsRef::as_ref).unwrap_or(&[]);
+        certificate_sha256
+            .copy_from_slice(ring::digest::digest(&ring::digest::SHA256, own).as_ref());
+        let at = Instant::now();
+        Self {
+            identity,
+            certificate_sha256,
+            address,
+            chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
+            checked: Mutex::new(Checked { generation, at }),
+        }
+    }
+
+    /// Checks again, unless that was done of late, whether the peer would be let in.
+    pub(crate) fn recheck(&self, credentials: &Credentials) -> Result<(), Refusal> {
+        let (generation, at) = (credentials.generation(), Instant::now());
+        let checked = *self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.generation != generation || at.duration_since(checked.at) >= CHECK_LIFE {
+            credentials.verify(&self.chain)?;
+            let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+            *checked = Checked { generation, at };
+        }
+        Ok(())
+    }
 }
 
 /// The connections that are open now.
@@ -40,7 +94,7 @@ struct Open {
 
 /// One open connection. Dropping it cuts the connection.
 struct Entry {
-    identity: Identity,
+    peer: Arc<Peer>,
     _cut: oneshot::Sender<()>,
 }
 
@@ -53,8 +107,8 @@ impl Connections {
         })
     }
 
-    /// Counts a connection of `identity` in, until the admission is dropped.
-    pub(crate) fn admit(self: &Arc<Self>, identity: &Identity) -> Result<Admission, Refusal> {
+    /// Counts a connection of `peer` in, until the admission is dropped.
+    pub(crate) fn admit(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<Admission, Refusal> {
         let mut open = self.open();
         if open.by_id.len() >= self.connections_max {
             return Err(Refusal::TooManyConnections);
@@ -62,7 +116,7 @@ impl Connections {
         let of_peer = open
             .by_id
             .values()
-            .filter(|entry| entry.identity == *identity)
+            .filter(|entry| entry.peer.identity == peer.identity)
             .count();
         if of_peer >= self.per_peer_max {
             return Err(Refusal::TooManyOfPeer);
@@ -73,7 +127,7 @@ impl Connections {
         open.by_id.insert(
             id,
             Entry {
-                identity: identity.clone(),
+                peer: Arc::clone(peer),
                 _cut: cut,
             },
         );
@@ -88,6 +142,27 @@ impl Connections {
     /// Cuts every open connection and says how many there were.
     pub(crate) fn cut_all(&self) -> usize {
         std::mem::take(&mut self.open().by_id).len()
+    }
+
+    /// Cuts the connections of peers that would not be let in any more; gives their addresses and
+    /// what is wrong with them.
+    pub(crate) fn cut_refused(&self, credentials: &Credentials) -> Vec<(SocketAddr, Refusal)> {
+        let peers: Vec<(u64, Arc<Peer>)> = self
+            .open()
+            .by_id
+            .iter()
+            .map(|(id, entry)| (*id, Arc::clone(&entry.peer)))
+            .collect();
+        // Signatures are checked without the lock, which every new connection needs.
+        let mut refused = Vec::new();
+        for (id, peer) in peers {
+            if let Err(reason) = peer.recheck(credentials)
+                && self.open().by_id.remove(&id).is_some()
+            {
+                refused.push((peer.address, reason));
+            }
+        }
+        refused
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -115,7 +190,7 @@ impl Admission {
         }
         Err(io::Error::new(
             io::ErrorKind::ConnectionAborted,
-            "cut by the shutdown",
+            "cut by the server",
         ))
     }
 }
@@ -134,10 +209,10 @@ pub(crate) struct PeerStream {
 }
 
 impl PeerStream {
-    pub(crate) fn new(tls: TlsStream<TcpStream>, peer: Peer, admission: Admission) -> Self {
+    pub(crate) fn new(tls: TlsStream<TcpStream>, peer: Arc<Peer>, admission: Admission) -> Self {
         Self {
             tls,
-            peer: Arc::new(peer),
+            peer,
             admission,
         }
     }
@@ -203,32 +278,33 @@ mod tests {
     use super::*;
     use crate::identity::Role;
 
-    fn identity(party: &str) -> Identity {
-        Identity::new("linkage.example", Role::Owner, party).unwrap()
+    fn peer(party: &str) -> Arc<Peer> {
+        let identity = Identity::new("linkage.example", Role::Owner, party).unwrap();
+        Arc::new(Peer::new(identity, &[], ([127, 0, 0, 1], 1).into(), 0))
     }
 
     #[test]
     fn places_are_bounded_and_come_back() {
         let connections = Connections::new(3, 2);
-        let first = connections.admit(&identity("a")).unwrap();
-        let _second = connections.admit(&identity("a")).unwrap();
+        let first = connections.admit(&peer("a")).unwrap();
+        let _second = connections.admit(&peer("a")).unwrap();
         assert_eq!(
-            connections.admit(&identity("a")).err(),
+            connections.admit(&peer("a")).err(),
             Some(Refusal::TooManyOfPeer)
         );
-        let _third = connections.admit(&identity("b")).unwrap();
+        let _third = connections.admit(&peer("b")).unwrap();
         assert_eq!(
-            connections.admit(&identity("c")).err(),
+            connections.admit(&peer("c")).err(),
             Some(Refusal::TooManyConnections)
         );
         drop(first);
-        connections.admit(&identity("a")).unwrap();
+        connections.admit(&peer("a")).unwrap();
     }
 
     #[test]
     fn a_cut_is_seen_by_each_connection() {
         let connections = Connections::new(3, 3);
-        let mut admission = connections.admit(&identity("a")).unwrap();
+        let mut admission = connections.admit(&peer("a")).unwrap();
         let mut cx = Context::from_waker(Waker::noop());
         admission.check(&mut cx).unwrap();
         assert_eq!(connections.cut_all(), 1);

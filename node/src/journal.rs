@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::accept::RefusalSink;
 use crate::auditlog::{self, AuditLog};
 use crate::authz::permit::Caller;
-use crate::authz::{Denial, DenialSink};
+use crate::authz::{DenialSink, DeniedCall};
 use crate::fault::Fault;
 use crate::identity::{Identity, Role};
 use crate::observe::{metrics, operation};
@@ -386,21 +386,22 @@ impl RefusalSink for Journal {
 }
 
 impl DenialSink for Journal {
-    fn denied(&self, caller: Option<&Identity>, procedure: Option<&'static str>, denial: Denial) {
-        metrics::call_refused(denial.code());
-        let who = caller.map(Identity::to_string).unwrap_or_default();
-        tracing::warn!(
-            caller = who,
+    fn denied(&self, call: DeniedCall<'_>) {
+        let DeniedCall {
+            caller,
             procedure,
-            reason = denial.code(),
-            "call denied"
-        );
+            reason,
+        } = call;
+        let who = caller.map(|(identity, _)| identity.to_string());
+        let reason = reason.code();
+        metrics::call_refused(reason);
+        tracing::warn!(caller = who, procedure, reason, "call denied");
         let actor = match caller {
-            Some(identity) => Actor {
+            Some((identity, certificate)) => Actor {
                 kind: kind(identity.role()),
                 id: identity.party().to_owned(),
                 role: identity.role().to_string(),
-                cert_sha256: None,
+                cert_sha256: Some(hex::encode(certificate)),
             },
             None => Actor {
                 kind: ActorKind::Unknown,
@@ -412,7 +413,7 @@ impl DenialSink for Journal {
         let object = procedure.unwrap_or("unknown procedure").to_owned();
         let mut event = self.begin(Action::AuthzDenied, object, actor).event;
         event.result = Some(Outcome::Denied);
-        event.reason = Some(denial.code().to_owned());
+        event.reason = Some(reason.to_owned());
         self.write_or_log(event);
     }
 }

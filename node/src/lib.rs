@@ -24,6 +24,7 @@ pub mod tls;
 
 // Services.
 pub mod client;
+pub mod contacts;
 pub mod demo;
 pub mod doctor;
 pub mod entropy;

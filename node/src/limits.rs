@@ -64,7 +64,7 @@ pub struct Limits {
     pub header_list_bytes_max: u32,
     /// Age at which a connection is asked to end, so that certificates are checked anew.
     ///
-    /// 1 h: the longest that a revoked certificate may live on an open connection.
+    /// 1 h: what peers are let in for is then looked at anew at least hourly, whatever else fails.
     #[serde(rename = "connection_age_max_s", with = "seconds")]
     #[schemars(with = "u64")]
     pub connection_age_max: Duration,

@@ -1,10 +1,12 @@
 //! A certificate authority for development and demonstrations. **Not for production**: its private
-//! key lies unencrypted in a file, it revokes nothing, and whoever can read its folder can become
-//! any party. A real deployment takes its certificates from its own authority.
+//! key lies unencrypted in a file, it remembers neither what it issued nor what it revoked, and
+//! whoever can read its folder can become any party. A real deployment takes its certificates from
+//! its own authority.
 //!
 //! ```text
 //! <dir>/ca.pem                     the authority's certificate
 //! <dir>/ca-key.pem                 its private key, mode 600
+//! <dir>/crl.pem                    its revocation list, if one was made
 //! <dir>/<role>-<party>/ca.pem      a copy, so that the folder can be handed over whole
 //! <dir>/<role>-<party>/cert.pem    the party's certificate
 //! <dir>/<role>-<party>/key.pem     its private key, mode 600
@@ -19,8 +21,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, RevocationReason, RevokedCertParams, SanType, SerialNumber,
 };
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -37,6 +40,8 @@ const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
 const CA_FILE: &str = "ca.pem";
 /// Name of the authority's private key.
 const CA_KEY_FILE: &str = "ca-key.pem";
+/// Name of the authority's revocation list.
+const CRL_FILE: &str = "crl.pem";
 
 /// Hex digits of its key's digest in an authority's name: 32 bits, as nobody has many authorities.
 const CA_MARK_CHARS: usize = 8;
@@ -206,6 +211,7 @@ impl DevPki {
             cert: folder.join("cert.pem"),
             key: folder.join("key.pem"),
             ca: folder.join(CA_FILE),
+            crl: None,
         };
         write_file(
             &files.key,
@@ -215,6 +221,42 @@ impl DevPki {
         write_file(&files.cert, certificate.pem().as_bytes(), 0o644)?;
         write_file(&files.ca, self.ca_pem.as_bytes(), 0o644)?;
         Ok(files)
+    }
+
+    /// Makes a revocation list of the certificates in these PEM files (the first of each), in place
+    /// of the one before; gives the list's file.
+    ///
+    /// # Errors
+    /// A [`PkiError`] for a file without a certificate, or from the file system.
+    pub fn revoke(&self, revoked: &[&Path], validity: Validity) -> Result<PathBuf, PkiError> {
+        // Holds the moments as rcgen wants them.
+        let mut dated = CertificateParams::default();
+        validity.write_to(&mut dated);
+        let revoked_certs = revoked
+            .iter()
+            .map(|file| {
+                Ok(RevokedCertParams {
+                    serial_number: serial_of(file)?,
+                    revocation_time: dated.not_before,
+                    reason_code: Some(RevocationReason::Superseded),
+                    invalidity_date: None,
+                })
+            })
+            .collect::<Result<_, PkiError>>()?;
+        // A list's number must grow; seconds do, for an authority that people command.
+        let number = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let list = CertificateRevocationListParams {
+            this_update: dated.not_before,
+            next_update: dated.not_after,
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let file = self.dir.join(CRL_FILE);
+        let pem = list.signed_by(&self.issuer)?.pem()?;
+        write_file(&file, pem.as_bytes(), 0o644)?;
+        Ok(file)
     }
 
     /// The trust domain of every certificate it issues.
@@ -247,6 +289,18 @@ fn trust_domain_of(ca_pem: &str, public_key: &[u8]) -> Option<String> {
     let trust_domain = uri.strip_prefix("spiffe://")?;
     check_trust_domain(trust_domain).ok()?;
     Some(trust_domain.to_owned())
+}
+
+fn serial_of(file: &Path) -> Result<SerialNumber, PkiError> {
+    let serial = || {
+        let text = fs::read(file).ok()?;
+        let (_, pem) = x509_parser::pem::parse_x509_pem(&text).ok()?;
+        let (_, certificate) = X509Certificate::from_der(&pem.contents).ok()?;
+        Some(SerialNumber::from_slice(certificate.raw_serial()))
+    };
+    serial().ok_or_else(|| PkiError::NoCertificate {
+        file: file.to_owned(),
+    })
 }
 
 fn make_dir(dir: &Path) -> Result<(), PkiError> {
@@ -311,6 +365,12 @@ pub enum PkiError {
     /// The authority's certificate is not one of ours, or not of its key.
     #[error("{} is not the certificate of this development authority", file.display())]
     BadCa {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file that should hold a certificate to revoke holds none.
+    #[error("{} holds no certificate", file.display())]
+    NoCertificate {
         /// The file.
         file: PathBuf,
     },

@@ -23,8 +23,14 @@ pub enum Refusal {
     NotYetValid,
     /// The certificate is not meant for this side of a connection.
     WrongEku,
-    /// The certificate is revoked.
+    /// The certificate, or one above it, is revoked.
     Revoked,
+    /// A revocation list that decides on the certificate is past its next update.
+    ListExpired,
+    /// No usable revocation list covers an authority above the certificate.
+    NoRevocationList,
+    /// A key in the certificate or above it is weak or of a kind that is not used here.
+    WeakKey,
     /// The certificate does not name the host that was asked for.
     WrongName,
     /// The certificate is malformed, badly signed or otherwise unusable.
@@ -59,13 +65,16 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason except [`Refusal::Identity`], which has a list of its own.
-    const PLAIN: [Self; 20] = [
+    const PLAIN: [Self; 23] = [
         Self::NoClientCertificate,
         Self::UnknownCa,
         Self::Expired,
         Self::NotYetValid,
         Self::WrongEku,
         Self::Revoked,
+        Self::ListExpired,
+        Self::NoRevocationList,
+        Self::WeakKey,
         Self::WrongName,
         Self::BadCertificate,
         Self::ProtocolVersion,
@@ -91,6 +100,9 @@ impl Refusal {
             Self::NotYetValid => "tls.not_yet_valid",
             Self::WrongEku => "tls.wrong_eku",
             Self::Revoked => "tls.revoked",
+            Self::ListExpired => "tls.revocation_list_expired",
+            Self::NoRevocationList => "tls.no_revocation_list",
+            Self::WeakKey => "tls.weak_key",
             Self::WrongName => "tls.wrong_name",
             Self::BadCertificate => "tls.bad_certificate",
             Self::ProtocolVersion => "tls.protocol_version",
@@ -147,7 +159,9 @@ impl Refusal {
     }
 
     /// The reason that an alert of the peer gives for refusing our certificate or our offer
-    /// (RFC 8446 section 6.2). `certificate_expired` also stands for one that is not valid yet.
+    /// (RFC 8446 section 6.2), as our nodes use alerts: see [`crate::tls`]'s verifiers.
+    /// `certificate_expired` also stands for a certificate that is not valid yet, and
+    /// `certificate_unknown` for one with a weak key.
     pub fn from_alert(alert: AlertDescription) -> Self {
         match alert {
             AlertDescription::CertificateRequired => Self::NoClientCertificate,
@@ -155,9 +169,11 @@ impl Refusal {
             AlertDescription::CertificateExpired => Self::Expired,
             AlertDescription::UnsupportedCertificate => Self::WrongEku,
             AlertDescription::CertificateRevoked => Self::Revoked,
-            AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::DecryptError => Self::BadCertificate,
+            AlertDescription::BadCertificateStatusResponse => Self::ListExpired,
+            AlertDescription::CertificateUnknown => Self::NoRevocationList,
+            AlertDescription::BadCertificate | AlertDescription::DecryptError => {
+                Self::BadCertificate
+            }
             AlertDescription::ProtocolVersion => Self::ProtocolVersion,
             AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
                 Self::Incompatible
@@ -175,6 +191,13 @@ impl Refusal {
                 Self::NotYetValid
             }
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::InvalidOcspResponse
+            | CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => Self::ListExpired,
+            CertificateError::UnknownRevocationStatus => Self::NoRevocationList,
+            CertificateError::Other(error) => {
+                crate::tls::verify::named(error).unwrap_or(Self::BadCertificate)
+            }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 Self::WrongEku
             }
@@ -194,7 +217,10 @@ impl fmt::Display for Refusal {
             Self::Expired => "the certificate is expired",
             Self::NotYetValid => "the certificate is not valid yet",
             Self::WrongEku => "the certificate is not meant for this use",
-            Self::Revoked => "the certificate is revoked",
+            Self::Revoked => "the certificate, or one above it, is revoked",
+            Self::ListExpired => "the revocation list is past its next update",
+            Self::NoRevocationList => "no revocation list covers the certificate's authority",
+            Self::WeakKey => "a key is weak: P-256, P-384, Ed25519 or RSA of 2048 bits is required",
             Self::WrongName => "the certificate does not name this host",
             Self::BadCertificate => "the certificate is malformed or badly signed",
             Self::ProtocolVersion => "TLS 1.3 is required",

@@ -10,7 +10,6 @@ use linkage_core::audit::checkpoint::NodeKeys;
 use linkage_core::audit::policy::Policy;
 use linkage_core::keys::SealingKey;
 use ring::signature::Ed25519KeyPair;
-use rustls::ServerConfig;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +36,8 @@ use crate::store::matcher::MatcherStore;
 use crate::store::owner::OwnerStore;
 use crate::store::space::Space;
 use crate::store::witness::WitnessStore;
+use crate::tls::credentials::Credentials;
+use crate::tls::keeper::keep_fresh;
 use crate::witness::carry::Carrier;
 use crate::witness::{STORE_FILE, Witness};
 use crate::{keyfile, store, tls};
@@ -109,6 +110,9 @@ pub enum Error {
     /// Logging the start or stop failed.
     #[error("the audit log cannot be written")]
     Journal(#[source] crate::fault::Fault),
+    /// The signals.
+    #[error("cannot wait for signals")]
+    Signal(#[source] std::io::Error),
     /// The listening address.
     #[error("cannot listen on {address}")]
     Listen {
@@ -158,10 +162,11 @@ pub async fn run(
     let _monitor = monitor(settings, &health).await?;
     let log = AuditLog::open(&settings.data_dir.join("audit"), audit_keys(settings)?)?;
     let journal = Journal::new(log, me.clone());
+    let credentials = Credentials::read(settings.tls_files())?;
     let witness = witness(settings, &journal)?;
     let parts = match settings.role {
         NodeRole::Matcher => matcher(settings, &journal)?,
-        NodeRole::Owner => owner(settings.clone(), &journal)?,
+        NodeRole::Owner => owner(settings.clone(), &journal, &credentials)?,
     };
     let services = match &witness {
         Some(witness) => parts.services.witness(witness),
@@ -178,20 +183,20 @@ pub async fn run(
         .map_err(Error::Journal)?;
     journal.log().checkpoint()?;
 
-    let (tls_sender, tls) = watch::channel(tls::server_config(&settings.tls_files())?);
     let (hold, held) = watch::channel(None);
     let reload = Reload::new(&loaded)
         .with(log_level(level))
-        .with(server_tls(tls_sender));
-    let mut tasks = carry(settings, witness)?;
+        .with(tls_files(Arc::clone(&credentials)));
+    let mut tasks = carry(settings, &credentials, witness)?;
     tasks.spawn(reload_on_signal(reload, journal.clone(), me.to_string())?);
+    tasks.spawn(keep_fresh(Arc::clone(&credentials), journal.clone()));
     tasks.spawn(pulse(settings, &journal, parts.database, &health, &hold).run());
     let options = ServeOptions {
-        tls,
+        credentials: Arc::clone(&credentials),
         trust_domain: settings.trust_domain.clone(),
         limits: settings.limits.clone(),
         refusals: Arc::new(journal.clone()),
-        authz: AuthzLayer::new(table, Arc::new(journal.clone())),
+        authz: AuthzLayer::new(table, credentials, Arc::new(journal.clone())),
         hold: held,
     };
     health.change(|state| state.phase = Phase::Serving).await;
@@ -315,12 +320,13 @@ fn log_level(level: Level) -> impl Part {
     }
 }
 
-fn server_tls(sender: watch::Sender<Arc<ServerConfig>>) -> impl Part {
+fn tls_files(credentials: Arc<Credentials>) -> impl Part {
     move |settings: &Settings| -> Result<Put, String> {
-        let config = tls::server_config(&settings.tls_files());
-        let config = config.map_err(|error| Chain(&error).to_string())?;
-        let sender = sender.clone();
-        Ok(Box::new(move || drop(sender.send_replace(config))))
+        let staged = credentials.stage(settings.tls_files(), jiff::Timestamp::now());
+        let staged = staged.map_err(|error| Chain(&error).to_string())?;
+        Ok(Box::new(move || {
+            staged.put();
+        }))
     }
 }
 
@@ -382,17 +388,20 @@ fn witness(settings: &Settings, journal: &Journal) -> Result<Option<Arc<Witness>
 }
 
 /// The rounds of an owner's witness; they end when the set is dropped.
-fn carry(settings: &Settings, witness: Option<Arc<Witness>>) -> Result<JoinSet<()>, Error> {
+fn carry(
+    settings: &Settings,
+    credentials: &Arc<Credentials>,
+    witness: Option<Arc<Witness>>,
+) -> Result<JoinSet<()>, Error> {
     let mut carrying = JoinSet::new();
     let Some(witness) = witness.filter(|_| !settings.peers.is_empty()) else {
         return Ok(carrying);
     };
-    let (_, tls) = watch::channel(tls::client_config(&settings.tls_files())?);
     let carrier = Carrier {
         witness,
         peers: settings.peers.clone(),
         trust_domain: settings.trust_domain.clone(),
-        tls,
+        credentials: Arc::clone(credentials),
         limits: settings.limits.clone(),
     };
     carrying.spawn(carrier.run());
@@ -426,13 +435,16 @@ fn matcher(settings: &Settings, journal: &Journal) -> Result<RoleParts, Error> {
     })
 }
 
-fn owner(settings: Settings, journal: &Journal) -> Result<RoleParts, Error> {
+fn owner(
+    settings: Settings,
+    journal: &Journal,
+    credentials: &Arc<Credentials>,
+) -> Result<RoleParts, Error> {
     // The configuration's own check has seen that an owner names a sealing key.
     let path = settings.sealing_key.clone().unwrap_or_default();
     let sealing = SealingKey::from_bytes(keyfile::read(&path)?.as_slice())
         .map_err(|_| Error::KeyContent(path))?;
     let state = OwnerStore::open(&settings.data_dir.join("owner.db"))?;
-    let tls = tls::client_config(&settings.tls_files())?;
     let signing = signing_key(&settings.signing_key)?;
     let limits = settings.limits.clone();
     let message_bytes_max = limits.message_bytes_max;
@@ -442,7 +454,7 @@ fn owner(settings: Settings, journal: &Journal) -> Result<RoleParts, Error> {
         journal: journal.clone(),
         signing,
         sealing,
-        tls,
+        credentials: Arc::clone(credentials),
         limits,
     });
     let database = Arc::clone(&owner);

@@ -5,10 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,6 +20,7 @@ use crate::connections::Connections;
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::observe::operation::OperationLayer;
+use crate::tls::credentials::Credentials;
 
 /// Time that cut connections have to end their tasks. They end at the next wake, in microseconds;
 /// 1 s is for a machine under load.
@@ -28,8 +28,8 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a server behaves, apart from the procedures it offers.
 pub struct ServeOptions {
-    /// The TLS settings; a new value counts from the next connection on.
-    pub tls: watch::Receiver<Arc<ServerConfig>>,
+    /// The TLS settings. New ones count from the next connection on, and what they refuse is cut.
+    pub credentials: Arc<Credentials>,
     /// The only trust domain whose parties may connect.
     pub trust_domain: String,
     /// Bounds on handshakes, connections and streams.
@@ -62,7 +62,7 @@ pub async fn serve(
     now: impl Future<Output = ()>,
 ) -> Result<Stopped, ServeError> {
     let ServeOptions {
-        tls,
+        credentials,
         trust_domain,
         limits,
         refusals,
@@ -72,16 +72,17 @@ pub async fn serve(
     let connections = Connections::new(limits.connections_max, limits.connections_per_peer_max);
     let (accepted, incoming) = mpsc::channel(limits.handshakes_max.max(1));
     let acceptor = Acceptor {
-        tls,
+        credentials: Arc::clone(&credentials),
         trust_domain,
         limits: limits.clone(),
-        refusals,
+        refusals: Arc::clone(&refusals),
         connections: Arc::clone(&connections),
         accepted,
     };
     // Dropping the set ends the accept loop, also when this future itself is dropped.
     let mut accepting = JoinSet::new();
     accepting.spawn(acceptor.run(listener));
+    accepting.spawn(cut_refused(Arc::clone(&connections), credentials, refusals));
 
     let (stop, stopped) = oneshot::channel::<()>();
     let server = builder(&limits)
@@ -116,6 +117,20 @@ pub async fn serve(
     // A task that does not end even now must not hold up the process.
     let _ = timeout(CUT_TIMEOUT, &mut server).await;
     Ok(Stopped { connections_cut })
+}
+
+/// Cuts the connections that no longer hold, after each replacement of the TLS settings.
+async fn cut_refused(
+    connections: Arc<Connections>,
+    credentials: Arc<Credentials>,
+    refusals: Arc<dyn RefusalSink>,
+) {
+    let mut generations = credentials.generations();
+    while generations.changed().await.is_ok() {
+        for (address, reason) in connections.cut_refused(&credentials) {
+            refusals.refused(address, reason);
+        }
+    }
 }
 
 fn builder(limits: &Limits) -> Server {

@@ -12,6 +12,7 @@ use linkage_node::authz::layer::AuthzLayer;
 use linkage_node::authz::permit::{Manifests, Member};
 use linkage_node::authz::table::Table;
 use linkage_node::demo::cluster::{MATCHER, TRUST_DOMAIN};
+use linkage_node::entropy;
 use linkage_node::fault::Fault;
 use linkage_node::identity::{Identity, Role};
 use linkage_node::journal::Journal;
@@ -21,7 +22,7 @@ use linkage_node::pki::DevPki;
 use linkage_node::procedures::{Mailbox, Runs, Services, mailbox, runs};
 use linkage_node::service::{ServeOptions, serve};
 use linkage_node::store::matcher::MatcherStore;
-use linkage_node::{entropy, tls};
+use linkage_node::tls::credentials::Credentials;
 use linkage_proto::v1;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -98,20 +99,19 @@ impl Cheater {
         )?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let (keep, tls) = watch::channel(tls::server_config(&files)?);
+        let credentials = Credentials::read(files)?;
         let options = ServeOptions {
-            tls,
+            credentials: Arc::clone(&credentials),
             trust_domain: TRUST_DOMAIN.to_owned(),
             limits,
             refusals: Arc::new(journal.clone()),
-            authz: AuthzLayer::new(Table::new(MATCHER, &rules)?, Arc::new(journal)),
+            authz: AuthzLayer::new(Table::new(MATCHER, &rules)?, credentials, Arc::new(journal)),
             hold: watch::channel(None).1,
         };
         let serving = tokio::spawn(async move {
             // Ends with the task only; whoever calls it then hears of a lost connection.
             let never = std::future::pending;
             let _ = serve(listener, options, routes, never(), never()).await;
-            drop(keep);
         });
         Ok(Self {
             address,

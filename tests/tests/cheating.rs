@@ -263,7 +263,10 @@ async fn a_matcher_cannot_deliver_impossible_positions() -> Result<()> {
 
 async fn channel(world: &World, role: Role, party: &str, at: &PartyId) -> Result<Channel> {
     let validity = certificates::today()?;
-    let files = world.cluster.pki().issue(role, party, &[], validity)?;
+    let files = world
+        .cluster
+        .pki()
+        .issue(role, party, certificates::HOSTS, validity)?;
     Ok(calls::connect_as(&files, world.node(at)?).await??)
 }
 

@@ -26,7 +26,10 @@ use tonic::transport::Channel;
 const RECORDS: u64 = 50;
 
 fn issue(world: &World, role: Role, party: &str, validity: Validity) -> Result<TlsFiles> {
-    Ok(world.cluster.pki().issue(role, party, &[], validity)?)
+    Ok(world
+        .cluster
+        .pki()
+        .issue(role, party, certificates::HOSTS, validity)?)
 }
 
 /// A channel under a certificate issued for this call.

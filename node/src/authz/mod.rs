@@ -16,6 +16,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
 use crate::identity::Identity;
+use crate::refusal::Refusal;
 
 /// The metadata entry of a refused call that holds its stable reason code.
 pub const REASON_METADATA: &str = "linkage-reason";
@@ -30,6 +31,8 @@ pub enum Denial {
     Role,
     /// The caller has the right role at another party.
     Party,
+    /// The caller's certificate no longer holds: it was good when the connection began.
+    Certificate(Refusal),
     /// The table has no such procedure. Telling so gives nothing away: procedures are public.
     UnknownProcedure,
 }
@@ -41,6 +44,7 @@ impl Denial {
             Self::Unauthenticated => "authz.unauthenticated",
             Self::Role => "authz.role",
             Self::Party => "authz.party",
+            Self::Certificate(refusal) => refusal.code(),
             Self::UnknownProcedure => "authz.unknown_procedure",
         }
     }
@@ -48,7 +52,7 @@ impl Denial {
     /// The reply to a denied call.
     fn status(self) -> Status {
         let code = match self {
-            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Unauthenticated | Self::Certificate(_) => Code::Unauthenticated,
             Self::Role | Self::Party | Self::UnknownProcedure => Code::PermissionDenied,
         };
         let mut metadata = MetadataMap::new();
@@ -63,6 +67,7 @@ impl fmt::Display for Denial {
             Self::Unauthenticated => "the connection has no identity",
             Self::Role => "this role may not call this procedure",
             Self::Party => "only this node's own party may call this procedure",
+            Self::Certificate(refusal) => return refusal.fmt(f),
             Self::UnknownProcedure => "there is no such procedure",
         })
     }
@@ -70,7 +75,18 @@ impl fmt::Display for Denial {
 
 /// Hears of every denied call, to log and audit it. It must not block.
 pub trait DenialSink: Send + Sync + 'static {
-    /// A call was denied. `caller` is `None` without an identity; `procedure` is `None` when the
-    /// table has no such path, because the path is then the caller's own words.
-    fn denied(&self, caller: Option<&Identity>, procedure: Option<&'static str>, reason: Denial);
+    /// A call was denied.
+    fn denied(&self, call: DeniedCall<'_>);
+}
+
+/// A call that was denied.
+#[derive(Debug, Clone, Copy)]
+pub struct DeniedCall<'a> {
+    /// Who called, and the SHA-256 of its certificate; `None` without an identity.
+    pub caller: Option<(&'a Identity, &'a [u8; 32])>,
+    /// What was called; `None` when the table has no such path, because it is then the caller's
+    /// own words.
+    pub procedure: Option<&'static str>,
+    /// Why it was denied.
+    pub reason: Denial,
 }

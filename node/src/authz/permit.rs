@@ -194,11 +194,8 @@ mod tests {
     }
 
     fn let_in(procedure: &'static str) -> tonic::Request<()> {
-        let peer = Peer {
-            identity: Identity::new("linkage.example", Role::Owner, "health").unwrap(),
-            certificate_sha256: [0; 32],
-            address: ([127, 0, 0, 1], 1).into(),
-        };
+        let identity = Identity::new("linkage.example", Role::Owner, "health").unwrap();
+        let peer = Peer::new(identity, &[], ([127, 0, 0, 1], 1).into(), 0);
         let mut request = tonic::Request::new(());
         let caller = Caller::new(Arc::new(peer), procedure);
         request.extensions_mut().insert(caller);

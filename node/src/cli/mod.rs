@@ -21,6 +21,7 @@ mod key;
 mod match_files;
 mod node;
 mod outputs;
+mod peer;
 mod preview;
 mod progress;
 mod project;
@@ -96,6 +97,9 @@ enum Command {
     /// Run a node, an owner's or a matcher's, or ask how it is
     #[command(subcommand)]
     Node(node::Node),
+    /// See which nodes a configuration names, and whether they can be reached
+    #[command(subcommand)]
+    Peer(peer::Peer),
     /// Agree on a project and its key (operators)
     #[command(subcommand)]
     Project(project::Project),
@@ -132,6 +136,7 @@ impl Cli {
             Command::Config(command) => command.run(form),
             Command::Doctor(command) => command.run(form),
             Command::Node(command) => command.run(form),
+            Command::Peer(command) => command.run(form),
             Command::Project(command) => command.run(form),
             Command::Upload(command) => command.run(form),
             Command::Run(command) => command.run(form),

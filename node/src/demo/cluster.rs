@@ -32,8 +32,7 @@ use crate::keyfile;
 use crate::limits::Limits;
 use crate::pki::{DevPki, Validity};
 use crate::serve::ADDRESS_FILE;
-use crate::settings::{Audit, Dataset, Log, Monitor, NodeRole, Peer, Settings, Tls};
-use crate::tls::TlsFiles;
+use crate::settings::{Audit, Dataset, Log, Monitor, NodeRole, Peer, Settings};
 
 /// Trust domain of made-up certificates.
 pub const TRUST_DOMAIN: &str = "linkage.test";
@@ -415,7 +414,7 @@ impl Cluster {
             trust_domain: TRUST_DOMAIN.to_owned(),
             listen: own.map(|peer| peer.address.clone()).unwrap_or_default(),
             data_dir: dir.join("data"),
-            tls: tls(files),
+            tls: files.into(),
             signing_key: dir.join("signing.key"),
             sealing_key: (role == NodeRole::Owner).then(|| dir.join("sealing.key")),
             audit: Audit::with(self.is_witnessed.then(|| self.audit_policy())),
@@ -504,7 +503,7 @@ impl Cluster {
         let address = |party: &PartyId| self.node(party).map(|node| node.address.clone());
         let settings = ClientSettings {
             trust_domain: TRUST_DOMAIN.to_owned(),
-            tls: tls(files),
+            tls: files.into(),
             owners: owners
                 .iter()
                 .filter_map(|party| {
@@ -592,14 +591,6 @@ impl Node {
             .map(|line| format!("  {line}"))
             .collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-}
-
-fn tls(files: TlsFiles) -> Tls {
-    Tls {
-        cert: files.cert,
-        key: files.key,
-        ca: files.ca,
     }
 }
 

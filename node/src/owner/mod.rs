@@ -20,7 +20,6 @@ use linkage_core::ids::ProjectId;
 use linkage_core::keys::SealingKey;
 use linkage_core::project::Project;
 use ring::signature::Ed25519KeyPair;
-use rustls::ClientConfig;
 
 use crate::authz::permit::Manifests;
 use crate::fault::Fault;
@@ -28,6 +27,7 @@ use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::settings::Settings;
 use crate::store::owner::OwnerStore;
+use crate::tls::credentials::Credentials;
 
 use tables::Waiting;
 use vault::Vault;
@@ -40,7 +40,7 @@ pub struct Owner {
     vault: Vault,
     signing: Ed25519KeyPair,
     sealing: SealingKey,
-    tls: Arc<ClientConfig>,
+    credentials: Arc<Credentials>,
     limits: Limits,
     waiting: Waiting,
     /// Itself, for work that goes on after the call that began it has been answered.
@@ -60,7 +60,7 @@ pub struct Parts {
     /// Opens sealed contributions.
     pub sealing: SealingKey,
     /// TLS settings for calls to other nodes.
-    pub tls: Arc<ClientConfig>,
+    pub credentials: Arc<Credentials>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -74,7 +74,7 @@ impl Owner {
             journal,
             signing,
             sealing,
-            tls,
+            credentials,
             limits,
         } = parts;
         let vault = Vault::new(settings.data_dir.join("keys"));
@@ -85,7 +85,7 @@ impl Owner {
             vault,
             signing,
             sealing,
-            tls,
+            credentials,
             limits,
             waiting: Waiting::default(),
             me: Weak::clone(me),

@@ -67,7 +67,7 @@ impl Owner {
             .identity(&self.settings.trust_domain)
             .map_err(|e| unreachable(&e))?;
         let target = Target::new(&peer.address, identity).map_err(|e| unreachable(&e))?;
-        connect(target, self.tls.clone(), &self.limits)
+        connect(target, self.credentials.client(), &self.limits)
             .await
             .map_err(|e| unreachable(&e))
     }

@@ -149,6 +149,28 @@ pub struct Tls {
     pub key: PathBuf,
     /// PEM: the authorities we accept.
     pub ca: PathBuf,
+    /// PEM: their revocation lists. Without it nothing is ever revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl: Option<PathBuf>,
+}
+
+impl Tls {
+    /// The same files, with relative paths taken from `folder`.
+    pub fn files(&self, folder: &Path) -> TlsFiles {
+        TlsFiles {
+            cert: folder.join(&self.cert),
+            key: folder.join(&self.key),
+            ca: folder.join(&self.ca),
+            crl: self.crl.as_ref().map(|crl| folder.join(crl)),
+        }
+    }
+}
+
+impl From<TlsFiles> for Tls {
+    fn from(files: TlsFiles) -> Self {
+        let TlsFiles { cert, key, ca, crl } = files;
+        Self { cert, key, ca, crl }
+    }
 }
 
 /// Another node.
@@ -286,14 +308,8 @@ impl Settings {
     }
 
     fn resolve(&mut self, folder: &Path) {
-        let tls = &mut self.tls;
-        let paths = [
-            &mut self.data_dir,
-            &mut self.signing_key,
-            &mut tls.cert,
-            &mut tls.key,
-            &mut tls.ca,
-        ];
+        self.tls = self.tls.files(folder).into();
+        let paths = [&mut self.data_dir, &mut self.signing_key];
         let optional = self.sealing_key.iter_mut().chain(&mut self.audit.policy);
         for path in paths
             .into_iter()
@@ -315,6 +331,7 @@ impl Settings {
             cert: self.tls.cert.clone(),
             key: self.tls.key.clone(),
             ca: self.tls.ca.clone(),
+            crl: self.tls.crl.clone(),
         }
     }
 

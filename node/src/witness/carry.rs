@@ -8,8 +8,6 @@ use linkage_core::audit::checkpoint::Checkpoint;
 use linkage_core::audit::note::Note;
 use linkage_proto::v1;
 use linkage_proto::v1::witness_client::WitnessClient;
-use rustls::ClientConfig;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -20,6 +18,7 @@ use crate::fault::{Chain, Fault};
 use crate::identity::{Identity, Role};
 use crate::limits::Limits;
 use crate::settings::Peer;
+use crate::tls::credentials::Credentials;
 
 /// Time between two rounds: within the minute that a checkpoint is offered, every witness is asked
 /// several times.
@@ -37,7 +36,7 @@ pub struct Carrier {
     /// The trust domain of all.
     pub trust_domain: String,
     /// TLS settings; the newest value counts.
-    pub tls: watch::Receiver<Arc<ClientConfig>>,
+    pub credentials: Arc<Credentials>,
     /// Bounds of connections.
     pub limits: Limits,
 }
@@ -87,7 +86,7 @@ impl Carrier {
             .map_err(|error| unreachable(peer, &error))?;
         let target = Target::new(&peer.address, identity.clone())
             .map_err(|error| unreachable(peer, &error))?;
-        let tls = Arc::clone(&self.tls.borrow());
+        let tls = self.credentials.client();
         let channel = connect(target, tls, &self.limits)
             .await
             .map_err(|error| unreachable(peer, &error))?;

@@ -7,10 +7,12 @@
     reason = "in a test a step that fails is the finding"
 )]
 
+mod abuse;
 mod authorisation;
 mod certificates;
 mod limits;
 mod matrix;
 mod reload;
+mod revocation;
 mod shutdown;
 mod toy;

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use linkage_node::connect::{ConnectError, Target, connect};
 use linkage_node::identity::Role;
 use linkage_node::limits::Limits;
-use linkage_node::tls::{TlsFiles, client_config, server_config};
+use linkage_node::tls::{TlsFiles, client_config};
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    ClientConfig, HandshakeKind, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::certificates::{Authority, HOSTS, hours, today};
 use crate::toy::{ToyServer, party, who};
@@ -58,6 +63,31 @@ fn settings(
     config
 }
 
+/// Shows a certificate without having its key.
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// A client's settings with a weak key: rustls itself would not load it.
+fn weak(authority: &Authority) -> ClientConfig {
+    let files = authority.weak();
+    let chain = vec![CertificateDer::from_pem_file(&files.cert).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let mut config = settings(authority, &rustls::version::TLS13, None);
+    config.client_auth_cert_resolver = Arc::new(Shown(Arc::new(CertifiedKey::new(chain, key))));
+    config
+}
+
 fn cases(authority: &Authority) -> Vec<Case> {
     let stranger = Authority::new();
     let unknown = TlsFiles {
@@ -101,6 +131,7 @@ fn cases(authority: &Authority) -> Vec<Case> {
         ),
         plain(no_alpn, "tls.wrong_alpn", "HTTP/2 is required"),
         plain(http1, "tls.wrong_alpn", "HTTP/2 is required"),
+        plain(weak(authority), "tls.weak_key", "a key is weak"),
         case(&unknown, "tls.unknown_ca", "unknown certificate authority"),
         case(&expired, "tls.expired", "is expired"),
         case(&early, "tls.not_yet_valid", "not valid yet"),
@@ -187,18 +218,16 @@ async fn each_flaw_of_a_server_is_refused_by_the_client() {
     let good = authority.issue(Role::Owner, "health");
     let own = "spiffe://linkage.example/matcher/m";
     let issue = |party, hosts: &[&str], validity| {
-        let issued = authority.pki.issue(Role::Matcher, party, hosts, validity);
-        server_config(&issued.unwrap()).unwrap()
+        authority.issue_apart(Role::Matcher, party, hosts, validity)
     };
-    let odd = |uris: &[&str], purpose| server_config(&authority.odd(uris, purpose)).unwrap();
+    let odd = |uris: &[&str], purpose| authority.odd(uris, purpose);
     let unknown = TlsFiles {
         ca: authority.ca(),
         ..stranger.issue(Role::Matcher, "m")
     };
-    let unknown = server_config(&unknown).unwrap();
-    let owner = server_config(&authority.issue(Role::Owner, "m")).unwrap();
+    let owner = authority.issue(Role::Owner, "m");
     let seen = Some("tls.refused_by_peer");
-    for (config, reason, heard) in [
+    for (files, reason, heard) in [
         (issue("m", HOSTS, hours(-48, -24)), "tls.expired", seen),
         (issue("m", HOSTS, hours(24, 48)), "tls.not_yet_valid", seen),
         (issue("m", &["m.example"], validity), "tls.wrong_name", seen),
@@ -213,7 +242,7 @@ async fn each_flaw_of_a_server_is_refused_by_the_client() {
         ),
         (owner, "identity.wrong_party", None),
     ] {
-        let server = ToyServer::start_with(config, Limits::default()).await;
+        let server = ToyServer::start_with(files, Limits::default()).await;
         let error = server.connect(&good).await.unwrap_err();
         assert_eq!(error.reason(), reason, "{error}");
         match heard {
@@ -224,14 +253,33 @@ async fn each_flaw_of_a_server_is_refused_by_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_session_is_resumed() {
+    let authority = Authority::new();
+    let server = ToyServer::start(&authority, Limits::default()).await;
+    let good = authority.issue(Role::Owner, "health");
+    // These settings keep tickets and sessions, as an ordinary client's do.
+    let config = Arc::new(settings(&authority, &rustls::version::TLS13, Some(&good)));
+    for _ in 0..3 {
+        let tcp = TcpStream::connect(server.address).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::clone(&config));
+        let mut tls = connector.connect(name, tcp).await.unwrap();
+        // A ticket would come with the first frame.
+        tls.read_exact(&mut [0; 9]).await.unwrap();
+        let (_, session) = tls.get_ref();
+        assert_eq!(session.handshake_kind(), Some(HandshakeKind::Full));
+        assert_eq!(session.tls13_tickets_received(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_name_to_check_can_differ_from_the_address() {
     let authority = Authority::new();
     let files = authority
         .pki
         .issue(Role::Matcher, "m", &["m.example"], today())
         .unwrap();
-    let settings = server_config(&files).unwrap();
-    let server = ToyServer::start_with(settings, Limits::default()).await;
+    let server = ToyServer::start_with(files, Limits::default()).await;
     let config = client_config(&authority.issue(Role::Owner, "health")).unwrap();
     let target = server.target().with_server_name("m.example").unwrap();
     let channel = connect(target, config, &Limits::default()).await.unwrap();

@@ -13,16 +13,17 @@ use linkage_node::accept::RefusalSink;
 use linkage_node::authz::layer::AuthzLayer;
 use linkage_node::authz::permit::Caller;
 use linkage_node::authz::table::{Party, Rule, Table};
-use linkage_node::authz::{Denial, DenialSink};
+use linkage_node::authz::{Denial, DenialSink, DeniedCall};
 use linkage_node::connect::{ConnectError, Target, connect};
 use linkage_node::identity::{Identity, Role};
 use linkage_node::limits::Limits;
 use linkage_node::refusal::Refusal;
 use linkage_node::service::{ServeOptions, Stopped, serve};
-use linkage_node::tls::{TlsFiles, client_config, server_config};
-use rustls::{ClientConfig, ServerConfig};
+use linkage_node::tls::credentials::Credentials;
+use linkage_node::tls::{TlsFiles, client_config};
+use rustls::ClientConfig;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -129,11 +130,10 @@ impl RefusalSink for Heard {
 }
 
 impl DenialSink for Heard {
-    fn denied(&self, caller: Option<&Identity>, procedure: Option<&'static str>, reason: Denial) {
-        self.denials
-            .lock()
-            .unwrap()
-            .push((caller.cloned(), procedure, reason));
+    fn denied(&self, call: DeniedCall<'_>) {
+        let caller = call.caller.map(|(identity, _)| identity.clone());
+        let heard = (caller, call.procedure, call.reason);
+        self.denials.lock().unwrap().push(heard);
     }
 }
 
@@ -170,31 +170,34 @@ pub struct ToyServer {
     pub address: SocketAddr,
     pub heard: Arc<Heard>,
     pub calls: Arc<Calls>,
-    pub tls: watch::Sender<Arc<ServerConfig>>,
+    pub credentials: Arc<Credentials>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Stopped>,
 }
 
 impl ToyServer {
     pub async fn start(authority: &Authority, limits: Limits) -> Self {
-        let settings = server_config(&authority.issue(Role::Matcher, "m")).unwrap();
-        Self::start_with(settings, limits).await
+        Self::start_with(authority.issue(Role::Matcher, "m"), limits).await
     }
 
-    pub async fn start_with(settings: Arc<ServerConfig>, limits: Limits) -> Self {
+    pub async fn start_with(files: TlsFiles, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (tls, tls_seen) = watch::channel(settings);
+        let credentials = Credentials::read(files).unwrap();
         let heard = Arc::new(Heard::default());
         let toy = Toy::default();
         let calls = Arc::clone(&toy.calls);
         let denials: Arc<dyn DenialSink> = heard.clone();
         let options = ServeOptions {
-            tls: tls_seen,
+            credentials: Arc::clone(&credentials),
             trust_domain: TRUST_DOMAIN.to_owned(),
             limits,
             refusals: heard.clone(),
-            authz: AuthzLayer::new(Table::new("m", RULES).unwrap(), denials),
+            authz: AuthzLayer::new(
+                Table::new("m", RULES).unwrap(),
+                Arc::clone(&credentials),
+                denials,
+            ),
             hold: watch::channel(None).1,
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -211,7 +214,7 @@ impl ToyServer {
             address,
             heard,
             calls,
-            tls,
+            credentials,
             stop,
             served,
         }
