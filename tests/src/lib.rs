@@ -12,6 +12,7 @@
 //! | [`calls`] | single calls under any certificate, and the reasons of refusals |
 //! | [`certificates`] | certificates that the development authority would not issue |
 //! | [`postgres`] | a PostgreSQL server with TLS |
+//! | [`protocol`] | any procedure of the protocol, called by its descriptor |
 //! | [`proxy`] | a TCP proxy that records, and stops at a byte |
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
 //! | [`trail`] | entries of audit logs |
@@ -27,6 +28,7 @@ pub mod febrl;
 pub mod matcher;
 pub mod postgres;
 pub mod program;
+pub mod protocol;
 pub mod proxy;
 pub mod search;
 pub mod trail;
