@@ -9,6 +9,7 @@
 //! | look up | [`pack`] | reference tables, the same for all owners | everyone | nothing |
 //! | normalise | [`normalise`] | -> [`record::NormalRecord`] and a counts-only report | owner | nothing leaves |
 //! | encode | [`encode`] | -> [`encode::EncodedRecord`]: token, link keys, block keys | owner | to the matcher only |
+//! | upload | [`upload`] | a batch -> announcement, root over its chunks, states | owner -> matcher | row count |
 //! | candidates | [`candidates`] | link keys, block keys -> pairs | matcher | block sizes to the matcher |
 //! | compare | [`similarity`] | tokens -> agreement | matcher | |
 //! | decide | [`decide`] | calibrated threshold, one-to-one, clusters | matcher | |
@@ -37,6 +38,8 @@ pub mod pack;
 pub mod normalise;
 
 pub mod encode;
+
+pub mod upload;
 
 // At the matcher.
 pub mod candidates;

@@ -146,7 +146,11 @@ impl From<rusqlite::Error> for Fault {
 
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::StorageFull {
+        use std::io::ErrorKind;
+        if matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+        ) {
             tracing::error!(reason = "store.full", %error, "disk full");
             return Self::new(
                 Code::ResourceExhausted,

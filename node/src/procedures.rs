@@ -251,9 +251,11 @@ service! {
 service! {
     /// Uploads of encoded records, at the matcher.
     Uploads uploads uploads_server::UploadsServer;
-    Begin begin(BeginRequest) -> (BeginReply): Owner of Any party, member;
+    Begin begin(BeginRequest) -> (UploadState): Owner of Any party, member;
     Put put(stream Chunk) -> (stream Ack as PutStream): Owner of Any party, permit;
-    Seal seal(SealRequest) -> (SealReply): Owner of Any party, permit;
+    Status status(UploadName) -> (UploadState): Owner of Any party, permit;
+    Seal seal(UploadName) -> (UploadState): Owner of Any party, permit;
+    Abort abort(UploadName) -> (UploadState): Owner of Any party, permit;
 }
 
 service! {

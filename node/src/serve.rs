@@ -422,7 +422,13 @@ fn matcher(settings: &Settings, journal: &Journal) -> Result<RoleParts, Error> {
     let uploads = settings.data_dir.join("uploads");
     store::private_folder(&uploads)?;
     let state = MatcherStore::open(&settings.data_dir.join("matcher.db"))?;
-    let matcher = Matcher::new(state, uploads, journal.clone(), settings.party.clone());
+    let matcher = Matcher::new(
+        state,
+        uploads,
+        journal.clone(),
+        settings.party.clone(),
+        settings.limits.clone(),
+    );
     let database = Arc::clone(&matcher);
     let services = Services::new(settings.limits.message_bytes_max)
         .projects(&matcher)

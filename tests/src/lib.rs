@@ -14,6 +14,7 @@
 //! | [`postgres`] | a PostgreSQL server with TLS |
 //! | [`protocol`] | any procedure of the protocol, called by its descriptor |
 //! | [`proxy`] | a TCP proxy that records, and stops at a byte |
+//! | [`sender`] | an owner that speaks the upload protocol by itself |
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
 //! | [`trail`] | entries of audit logs |
 //! | [`matcher`] | a matcher that cheats |
@@ -31,5 +32,6 @@ pub mod program;
 pub mod protocol;
 pub mod proxy;
 pub mod search;
+pub mod sender;
 pub mod trail;
 pub mod world;

@@ -77,14 +77,15 @@ impl Cheater {
         let uploads = dir.join("uploads");
         std::fs::create_dir(&uploads)?;
         let store = MatcherStore::open(&dir.join("matcher.db"))?;
-        let matcher = Matcher::new(store, uploads, journal.clone(), MATCHER.parse()?);
+        let limits = Limits::default();
+        let party = MATCHER.parse()?;
+        let matcher = Matcher::new(store, uploads, journal.clone(), party, limits.clone());
 
         let (cheat, seen) = watch::channel(Cheat::default());
         let cheating = Arc::new(Cheating {
             matcher: Arc::clone(&matcher),
             cheat: seen,
         });
-        let limits = Limits::default();
         let services = Services::new(limits.message_bytes_max)
             .projects(&matcher)
             .uploads(&matcher)

@@ -152,7 +152,7 @@ fn check_sent(world: &World, needles: &Needles, proxy: &Proxy, project: ProjectI
     let uploads = world.matcher_store()?.uploads(&project)?;
     let upload = uploads.iter().find(|upload| upload.party == owner.as_str());
     let upload = upload.context("no upload")?;
-    assert!(upload.sealed);
+    assert!(upload.state.is_accepted());
     assert_eq!(fs::read(world.spool(upload)?)?, outbox);
 
     let (sent, answered) = (proxy.to_node(), proxy.from_node());

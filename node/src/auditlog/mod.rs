@@ -39,8 +39,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use linkage_core::audit::action::Action;
 use linkage_core::audit::checkpoint::{Checkpoint, NodeKeys};
-use linkage_core::audit::entry::{EntryError, Event};
+use linkage_core::audit::entry::{Entry, EntryError, Event};
 use linkage_core::audit::note::{Note, NoteError, VerifyingKey};
 use linkage_core::audit::receipt::Receipt;
 use linkage_core::audit::tree::Hash;
@@ -181,6 +182,22 @@ impl AuditLog {
     /// [`Error`], after which the act that was to be logged must not happen.
     pub fn append(&self, event: Event) -> Result<u64, Error> {
         self.shared.append(event)
+    }
+
+    /// Whether the log has an entry of this action about this object that came to its end.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the log cannot be read; [`Error::Event`] if it holds what is no entry.
+    pub fn has(&self, action: Action, object: &str) -> Result<bool, Error> {
+        let failed = |source| file_error(&self.shared.dir, source);
+        let mut entries = segments::entries(&self.shared.dir, 0).map_err(failed)?;
+        while let Some((_, bytes)) = entries.next_entry().map_err(failed)? {
+            let event = Entry::from_bytes(bytes)?.event;
+            if event.action == action && event.object == object && event.result.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The newest checkpoint, made now if an entry is not covered by the last.

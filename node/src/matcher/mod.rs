@@ -4,8 +4,10 @@
 //! role and, where it is about a project, by membership ([`crate::authz`]): only the owners that a
 //! manifest names see its project, and nothing tells them an absent one from a foreign one.
 
+mod lanes;
 mod mailbox;
 mod projects;
+mod receive;
 mod runs;
 mod spool;
 mod uploads;
@@ -15,6 +17,7 @@ pub(crate) use mailbox::signed_item;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use lanes::Lanes;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
@@ -22,6 +25,7 @@ use linkage_proto::v1;
 use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::store::matcher::MatcherStore;
 
 /// A matcher's state, shared by its services.
@@ -30,6 +34,8 @@ pub struct Matcher {
     uploads_dir: PathBuf,
     journal: Journal,
     party: PartyId,
+    limits: Limits,
+    lanes: Lanes,
     /// Itself, for work that goes on after the call that began it has been answered.
     me: Weak<Self>,
     /// Held while a run is made: one at a time, each takes all cores.
@@ -43,12 +49,15 @@ impl Matcher {
         uploads_dir: PathBuf,
         journal: Journal,
         party: PartyId,
+        limits: Limits,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             store,
             uploads_dir,
             journal,
             party,
+            limits,
+            lanes: Lanes::default(),
             me: Weak::clone(me),
             running: tokio::sync::Mutex::new(()),
         })
@@ -57,6 +66,10 @@ impl Matcher {
     /// Whether the database answers.
     pub fn works(&self) -> bool {
         self.store.works()
+    }
+
+    fn shared(&self) -> Result<Arc<Self>, Fault> {
+        self.me.upgrade().ok_or_else(Fault::stopping)
     }
 
     /// Refuses unless every owner has signed the manifest.

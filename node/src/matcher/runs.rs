@@ -29,7 +29,7 @@ impl Runs for Matcher {
         _: v1::StartRequest,
     ) -> Result<ReceiverStream<Result<v1::RunEvent, Status>>, Fault> {
         let (events, stream) = mpsc::channel(64);
-        let matcher = self.me.upgrade().ok_or_else(Fault::stopping)?;
+        let matcher = self.shared()?;
         // A run goes on when the one who asked for it goes away.
         operation::spawn(async move {
             let result = matcher
@@ -123,7 +123,7 @@ impl Matcher {
             .filter(|owner| {
                 !uploads
                     .iter()
-                    .any(|up| up.sealed && up.party == owner.party.as_str())
+                    .any(|up| up.state.is_accepted() && up.party == owner.party.as_str())
             })
             .map(|owner| owner.party.to_string())
             .collect();

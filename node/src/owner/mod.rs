@@ -9,6 +9,7 @@ mod extracts;
 mod operations;
 mod peers;
 mod progress;
+mod retry;
 mod tables;
 mod upload;
 mod vault;

@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::Owner;
+use crate::authz::REASON_METADATA;
 use crate::client::operation_of;
 use crate::connect::{ConnectError, Target, connect};
 use crate::fault::{Chain, Fault};
@@ -59,35 +60,58 @@ impl Owner {
     }
 
     async fn channel(&self, peer: &Peer) -> Result<Channel, Fault> {
-        let unreachable = |error: &(dyn std::error::Error + 'static)| {
+        let misnamed = |error: &(dyn std::error::Error + 'static)| {
             let message = format!("{} cannot be reached: {}", peer.party, Chain(error));
-            Fault::new(Code::Unavailable, "peer.unreachable", message)
+            Fault::state("peer.unreachable", message)
         };
         let identity = peer
             .identity(&self.settings.trust_domain)
-            .map_err(|e| unreachable(&e))?;
-        let target = Target::new(&peer.address, identity).map_err(|e| unreachable(&e))?;
+            .map_err(|e| misnamed(&e))?;
+        let target = Target::new(&peer.address, identity).map_err(|e| misnamed(&e))?;
         connect(target, self.credentials.client(), &self.limits)
             .await
-            .map_err(|e| unreachable(&e))
+            .map_err(|error| unreachable(&peer.party, &error))
     }
 }
 
-/// What another node answered, as a fault of our own: its words, with its code.
+/// No connection: for now, or until somebody does something about certificates or addresses.
+fn unreachable(who: &dyn std::fmt::Display, error: &ConnectError) -> Fault {
+    let code = match error {
+        ConnectError::Unreachable { .. }
+        | ConnectError::Timeout { .. }
+        | ConnectError::Closed { .. }
+        | ConnectError::Http2 { .. } => Code::Unavailable,
+        _ => Code::FailedPrecondition,
+    };
+    let message = format!("{who} cannot be reached: {}", Chain(error));
+    Fault::new(code, "peer.unreachable", message)
+}
+
+/// What another node answered, as a fault of our own: its words and its reason, with its code. What
+/// no node answered, because the connection broke or time ran out, is `Unavailable` or
+/// `DeadlineExceeded`, whatever the HTTP/2 client calls it.
 pub(super) fn relayed(status: Status) -> Fault {
     if let Some(error) = ConnectError::in_chain(&status) {
-        let message = format!("the connection failed: {}", Chain(error));
+        return unreachable(&"the other node", error);
+    }
+    // Both ends give a deadline as a cancelled call, with these words.
+    if status.message() == tonic::TimeoutExpired(()).to_string() {
+        let message = "the other node did not answer in time";
+        return Fault::new(Code::DeadlineExceeded, "peer.unreachable", message);
+    }
+    // A status that was made here has a cause; one that came over the wire has none.
+    if let Some(cause) = std::error::Error::source(&status) {
+        let message = format!("the connection to the other node broke: {}", Chain(cause));
         return Fault::new(Code::Unavailable, "peer.unreachable", message);
     }
-    Fault::new(
-        status.code(),
-        "peer.refused",
-        match operation_of(&status) {
-            Some(op) => format!(
-                "the other node answered: {} (operation {op})",
-                status.message()
-            ),
-            None => format!("the other node answered: {}", status.message()),
-        },
-    )
+    let reason = status.metadata().get(REASON_METADATA);
+    let reason = reason.and_then(|reason| reason.to_str().ok());
+    let operation = operation_of(&status).map(|op| format!(" (operation {op})"));
+    let message = format!(
+        "the other node answered: {} [{}]{}",
+        status.message(),
+        reason.unwrap_or("unknown"),
+        operation.unwrap_or_default()
+    );
+    Fault::new(status.code(), "peer.refused", message)
 }

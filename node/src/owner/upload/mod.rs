@@ -1,36 +1,23 @@
 //! Encoding a data set and uploading it, resumable from the outbox.
 
+mod resume;
+mod send;
+
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use linkage_core::audit::action::Action;
-use linkage_core::encode::batch::{DIGEST_BYTES, read_header};
 use linkage_core::ids::ProjectId;
-use linkage_core::project::{Project, Purpose};
-use linkage_proto::v1;
-use linkage_proto::v1::uploads_client::UploadsClient;
+use linkage_core::project::Project;
 use serde_json::json;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 
 use super::Owner;
-use super::peers::relayed;
 use super::progress::Reporter;
 use crate::dataset::{self, Job, Progress};
 use crate::fault::{Chain, Fault};
 use crate::observe::operation;
 use crate::store::owner::Uploaded;
-
-/// Size of a chunk: within 64-256 KiB loopback throughput was highest.
-const CHUNK_BYTES: u32 = 256 * 1024;
-
-/// Chunks that may be under way without acknowledgement.
-const UNACKNOWLEDGED_MAX: usize = 32;
 
 impl Owner {
     /// Encodes the data set, unless a batch waits in the outbox, and uploads it.
@@ -51,8 +38,10 @@ impl Owner {
             let (project, report) = (project.clone(), report.clone());
             operation::spawn_blocking(move || owner.encode(&project, &dataset, &report)).await??;
         }
-        self.send(&project, &report).await?;
+        let path = self.outbox(&id);
+        self.send(&project, &path, &report).await?;
         self.store.seal_upload(&id)?;
+        self.forget(&path)?;
         self.uploaded(&id)
     }
 
@@ -128,127 +117,6 @@ impl Owner {
             .begin_upload(&project.id, &uploaded, encoded.ids())?;
         Ok(())
     }
-
-    /// Sends the batch in the outbox from the first chunk that the matcher lacks.
-    async fn send(&self, project: &Project, report: &Reporter) -> Result<(), Fault> {
-        let mut file = File::open(self.outbox(&project.id))?;
-        let length = file.metadata()?.len();
-        let header = read_header(&mut file)?;
-        let body = file.stream_position()?..length.saturating_sub(DIGEST_BYTES as u64);
-        let mut digest = [0; DIGEST_BYTES];
-        file.seek(SeekFrom::Start(body.end))?;
-        file.read_exact(&mut digest)?;
-
-        let mut uploads = self.uploads().await?;
-        let begin = v1::BeginRequest {
-            project: project.id.as_bytes().to_vec().into(),
-            header: header.to_bytes().into(),
-            digest: digest.to_vec().into(),
-            chunk_bytes: CHUNK_BYTES,
-            signature: project.sign(&self.signing, Purpose::Batch, &digest).into(),
-        };
-        let begun = uploads.begin(begin).await.map_err(relayed)?.into_inner();
-        let act = self
-            .journal
-            .act(Action::UploadBegin, hex::encode(&begun.upload))
-            .project(&project.id)
-            .count("rows", header.rows)
-            .digest("batch", &digest);
-        act.ok()?;
-        if !begun.sealed {
-            put_rows(&mut uploads, file, &begun, body, report).await?;
-        }
-        let seal = v1::SealRequest {
-            upload: begun.upload.clone(),
-        };
-        let sealed = uploads.seal(seal).await.map_err(relayed)?.into_inner();
-        self.journal
-            .act(Action::UploadSeal, hex::encode(&begun.upload))
-            .project(&project.id)
-            .count("rows", sealed.rows)
-            .digest("batch", &digest)
-            .ok()
-    }
-}
-
-/// Sends the rows that are not yet durable and waits until all are. After a cut that may be none.
-async fn put_rows(
-    uploads: &mut UploadsClient<Channel>,
-    mut file: File,
-    begun: &v1::BeginReply,
-    body: Range<u64>,
-    report: &Reporter,
-) -> Result<(), Fault> {
-    let chunks = (body.end - body.start).div_ceil(CHUNK_BYTES.into());
-    let mut durable = u64::from(begun.next_chunk);
-    if durable >= chunks {
-        return Ok(());
-    }
-    let from = body.start + durable * u64::from(CHUNK_BYTES);
-    file.seek(SeekFrom::Start(from))?;
-    let rows = file.take(body.end.saturating_sub(from));
-    let (sender, receiver) = mpsc::channel(4);
-    let window = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
-    let sending = operation::spawn(send_chunks(
-        rows,
-        begun.upload.to_vec(),
-        begun.next_chunk,
-        sender,
-        Arc::clone(&window),
-    ));
-    let acks = uploads
-        .put(ReceiverStream::new(receiver))
-        .await
-        .map_err(relayed)?;
-    let mut acks = acks.into_inner();
-    while durable < chunks {
-        let Some(ack) = acks.message().await.map_err(relayed)? else {
-            break;
-        };
-        window.add_permits(1);
-        durable = u64::from(ack.next_chunk);
-        report.step("upload", durable, chunks);
-    }
-    sending.await?
-}
-
-/// Reads chunks and hands them on, never more ahead of the acknowledgements than the window allows.
-async fn send_chunks(
-    mut rows: impl Read + Send,
-    upload: Vec<u8>,
-    first: u32,
-    sender: mpsc::Sender<v1::Chunk>,
-    window: Arc<Semaphore>,
-) -> Result<(), Fault> {
-    for index in first.. {
-        let mut chunk = Vec::with_capacity(CHUNK_BYTES as usize);
-        rows.by_ref()
-            .take(CHUNK_BYTES.into())
-            .read_to_end(&mut chunk)?;
-        if chunk.is_empty() {
-            break;
-        }
-        let Ok(permit) = window.acquire().await else {
-            break;
-        };
-        permit.forget();
-        let crc32c = crc32c::crc32c(&chunk);
-        let upload = upload.clone().into();
-        // The receiver is gone when the call has failed; the caller reports why.
-        if sender
-            .send(v1::Chunk {
-                upload,
-                index,
-                crc32c,
-                rows: chunk.into(),
-            })
-            .await
-            .is_err()
-        {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// A file that only this user can read, there whole or not at all.
