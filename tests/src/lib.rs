@@ -16,6 +16,7 @@
 //! | [`proxy`] | a TCP proxy that records, and stops at a byte |
 //! | [`sender`] | an owner that speaks the upload protocol by itself |
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
+//! | [`synthetic`] | batches of made-up people, without their encoding |
 //! | [`trail`] | entries of audit logs |
 //! | [`matcher`] | a matcher that cheats |
 //! | [`febrl`] | the Febrl data sets, encoded |
@@ -33,5 +34,6 @@ pub mod protocol;
 pub mod proxy;
 pub mod search;
 pub mod sender;
+pub mod synthetic;
 pub mod trail;
 pub mod world;

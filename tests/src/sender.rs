@@ -49,7 +49,7 @@ impl Parcel {
             root: root(body, chunk_bytes),
             header,
             chunk_bytes,
-            digest: batch[end..].try_into()?,
+            digest: batch.get(end..).context("too short")?.try_into()?,
         })
     }
 
@@ -65,10 +65,11 @@ impl Parcel {
 
 /// An operation key: a UUID of version 7.
 pub fn operation(name: u8) -> [u8; 16] {
-    let mut key = [name; 16];
-    key[6] = 0x70;
-    key[8] = 0x80;
-    key
+    let mut key = u128::from_be_bytes([name; 16]);
+    // Version and variant, RFC 9562 section 5.7.
+    key = key & !(0xf << 76) | 0x7 << 76;
+    key = key & !(0x3 << 62) | 0x2 << 62;
+    key.to_be_bytes()
 }
 
 impl Sender {
