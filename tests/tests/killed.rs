@@ -206,7 +206,7 @@ async fn killed_at_random_moments() -> Result<()> {
     println!("{killed} kills in {uploads} uploads of {records} records: equal, accepted once each");
     scene.world.cluster.stop();
     for (party, dir) in scene.world.data_dirs()? {
-        verify_dir(&dir.join("audit"), None).with_context(|| party.to_string())?;
+        verify_dir(&dir.join("audit")).with_context(|| party.to_string())?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use linkage_node::tls::credentials::Credentials;
 use linkage_node::tls::{TlsFiles, client_config};
 use rustls::ClientConfig;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic::server::NamedService;
