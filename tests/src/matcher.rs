@@ -101,18 +101,21 @@ impl Cheater {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let credentials = Credentials::read(files)?;
+        // A sender that is gone means that the node stops.
+        let (keep, hold) = watch::channel(None);
         let options = ServeOptions {
             credentials: Arc::clone(&credentials),
             trust_domain: TRUST_DOMAIN.to_owned(),
             limits,
             refusals: Arc::new(journal.clone()),
             authz: AuthzLayer::new(Table::new(MATCHER, &rules)?, credentials, Arc::new(journal)),
-            hold: watch::channel(None).1,
+            hold,
         };
         let serving = tokio::spawn(async move {
             // Ends with the task only; whoever calls it then hears of a lost connection.
             let never = std::future::pending;
             let _ = serve(listener, options, routes, never(), never()).await;
+            drop(keep);
         });
         Ok(Self {
             address,

@@ -385,7 +385,7 @@ impl Reading {
 
     fn note_batch(&mut self, index: u64, entry: &Entry) {
         let event = &entry.event;
-        if event.action != Action::UploadSeal || event.result != Some(Outcome::Ok) {
+        if event.action != Action::UploadAccept || event.result != Some(Outcome::Ok) {
             return;
         }
         if let (Some(project), Some(digest)) = (&event.project, event.digests.get(BATCH)) {

@@ -414,7 +414,7 @@ fn a_bundle_is_verified_as_its_log_is() {
         since: None,
     };
     let verify = || {
-        verify_all(&[out.clone()], &against, &mut |_, _| {})
+        verify_all(std::slice::from_ref(&out), &against, &mut |_, _| {})
             .remove(0)
             .result
     };

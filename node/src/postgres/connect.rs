@@ -41,8 +41,10 @@ impl Session {
 /// Connects to the server of `settings`.
 pub(super) async fn connect(settings: &Postgres) -> Result<Session, Error> {
     let limit = Duration::from_secs(CONNECT_TIMEOUT_S);
-    let connected = tokio::time::timeout(limit, connect_slowly(settings)).await;
-    connected.unwrap_or_else(|_| Err(Error::silent(settings)))
+    match tokio::time::timeout(limit, connect_slowly(settings)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(Error::silent(settings)),
+    }
 }
 
 async fn connect_slowly(settings: &Postgres) -> Result<Session, Error> {

@@ -27,7 +27,7 @@ fn sealed(rows: u64) -> Event {
             role: "owner".into(),
             cert_sha256: None,
         },
-        action: Action::UploadSeal,
+        action: Action::UploadAccept,
         object: "upload".into(),
         project: Some(PROJECT.to_owned()),
         result: Some(Outcome::Ok),
@@ -149,7 +149,7 @@ fn entries_are_shown_proved_and_bundled() {
     let lines: Vec<&str> = tail.lines().collect();
     assert_eq!(lines.len(), 2, "{tail}");
     assert!(
-        lines[1].contains("owner/health  upload.seal  upload  ok"),
+        lines[1].contains("owner/health  upload.accept  upload  ok"),
         "{tail}"
     );
     let shown = json(&bench.ok(&["audit", "show", "audit", "0", "--json"]));

@@ -16,7 +16,7 @@ fn read(events: Vec<Event>, change: impl Fn(u64, &mut Entry)) -> Result<Vec<Batc
 
 fn told(phase: Phase, intent: Option<u64>, result: Option<Outcome>) -> Event {
     Event {
-        action: Action::UploadSeal,
+        action: Action::UploadAccept,
         phase,
         intent,
         result,
