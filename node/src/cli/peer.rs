@@ -109,7 +109,9 @@ impl Test {
             .iter()
             .map(|(contact, outcome)| {
                 let mut data = described(contact);
-                data["result"] = result(outcome);
+                if let Some(data) = data.as_object_mut() {
+                    data.insert("result".to_owned(), result(outcome));
+                }
                 data
             })
             .collect();

@@ -81,6 +81,9 @@ async fn begin(
     let relation = settings.relation();
     let all = format!("SELECT * FROM {relation}");
     let all = client.prepare(&all).await.map_err(preparing)?;
+    if !settings.allow_writable_role {
+        refuse_writer(settings, &session).await?;
+    }
     let header = all.columns().iter().map(|column| column.name().to_owned());
     let (needed, columns) = Columns::chosen(&settings.to_string(), header.collect(), schema)?;
     let chosen = all.columns().iter().enumerate();
@@ -96,9 +99,6 @@ async fn begin(
             .boxed());
         }
         expressions.push(as_text(&quoted(column.name()), column.type_()));
-    }
-    if !settings.allow_writable_role {
-        refuse_writer(settings, &session).await?;
     }
     let reading = |error: tokio_postgres::Error| Error::reading(settings, 0, &error).boxed();
     let count = format!("SELECT pg_catalog.count(*) FROM {relation}");

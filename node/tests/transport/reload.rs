@@ -69,7 +69,9 @@ async fn what_is_not_whole_and_right_is_not_taken() {
     fs::write(&list, &whole[3]).unwrap();
 
     let (cert, key, ca, crl) = (0, 1, 2, 3);
-    let cases: Vec<(&str, Vec<(usize, Vec<u8>)>)> = vec![
+    // The reason, and which files then hold what.
+    type Case = (&'static str, Vec<(usize, Vec<u8>)>);
+    let cases: Vec<Case> = vec![
         ("tls_files.key_mismatch", vec![(cert, next)]),
         ("tls_files.no_certificate", vec![(cert, half(&whole[cert]))]),
         ("tls_files.no_key", vec![(key, half(&whole[key]))]),
