@@ -49,8 +49,8 @@ pub struct Act<'a> {
     event: Event,
 }
 
-/// An act whose intent is in the log. It ends with [`Intent::ok`] or [`Intent::failed`]; one that is
-/// dropped, as when its call is cancelled, is logged as failed.
+/// An act whose intent is in the log. It ends with [`Intent::ok`] or [`Intent::failed`]; one that
+/// is dropped, as when its call is cancelled, is logged as failed.
 #[must_use = "an intent needs its outcome"]
 pub struct Intent {
     journal: Journal,

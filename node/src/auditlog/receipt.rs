@@ -12,8 +12,8 @@ use linkage_core::audit::tree::proof::inclusion;
 use super::tiles::Tiles;
 use super::{CHECKPOINT_FILE, WITNESSED_FILE, segments};
 
-/// The receipt of entry `index` of the log in `dir`, under the newest checkpoint that covers it; one
-/// that witnesses have cosigned before another.
+/// The receipt of entry `index` of the log in `dir`, under the newest checkpoint that covers it;
+/// one that witnesses have cosigned before another.
 ///
 /// # Errors
 /// When the log cannot be read or has no such entry that is signed.

@@ -11,6 +11,8 @@
 //! audit.policy             whose audit logs and cosignatures to believe, and how many
 //! ```
 
+mod error;
+
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
@@ -25,6 +27,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+pub use self::error::Error;
+use self::error::io;
 use super::policy::PolicyText;
 use crate::client::{ClientSettings, OwnerNode};
 use crate::identity::Role;
@@ -54,63 +58,6 @@ const LOG_TAIL_BYTES: u64 = 4096;
 
 /// Days that the certificates are valid.
 const VALIDITY_DAYS: u32 = 30;
-
-/// Why the nodes could not be set up or kept running.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// A file or process.
-    #[error("{what}")]
-    Io {
-        /// What was attempted.
-        what: String,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Certificates.
-    #[error("the certificates cannot be made")]
-    Pki(#[from] crate::pki::PkiError),
-    /// Names of audit keys.
-    #[error("the audit keys cannot be made")]
-    AuditKey(#[from] linkage_core::audit::note::NoteError),
-    /// Keys.
-    #[error("the keys cannot be made")]
-    Key(#[from] keyfile::Error),
-    /// Randomness.
-    #[error(transparent)]
-    Entropy(#[from] crate::entropy::NoEntropy),
-    /// A configuration cannot be written.
-    #[error("a configuration cannot be written")]
-    Config(#[from] toml::ser::Error),
-    /// A node ended by itself.
-    #[error("the node {name} ended ({status}); the end of its log {log}:\n{tail}")]
-    Died {
-        /// The node.
-        name: String,
-        /// How it ended.
-        status: String,
-        /// Its log.
-        log: PathBuf,
-        /// The last lines.
-        tail: String,
-    },
-    /// A node did not begin to serve in time.
-    #[error("the node {name} does not serve after {} s; the end of its log {log}:\n{tail}", START_TIMEOUT.as_secs())]
-    Slow {
-        /// The node.
-        name: String,
-        /// Its log.
-        log: PathBuf,
-        /// The last lines.
-        tail: String,
-    },
-}
-
-fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
-    let what = what.into();
-    move |source| Error::Io { what, source }
-}
 
 /// An owner to start.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use super::*;
 use crate::audit::checkpoint::CheckpointError;
 use crate::audit::note::{Algorithm, NoteError, Signed, SigningKey, VerifyingKey};
 
-/// The Go checksum database's key, as golang.org/x/mod/sumdb/note and c2sp.org/signed-note print it.
+/// The Go checksum database's key, as golang.org/x/mod/sumdb/note and c2sp.org/signed-note print
+/// it.
 const GO_SUM_KEY: &str = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
 
 /// The first example in the tests of golang.org/x/mod/sumdb/note.
