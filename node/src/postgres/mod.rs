@@ -16,6 +16,7 @@ mod settings;
 
 use linkage_core::schema::Schema;
 use tokio::runtime::Builder;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use crate::ingest::{self, Columns, Source};
@@ -100,7 +101,11 @@ async fn begin(
         }
         expressions.push(as_text(&quoted(column.name()), column.type_()));
     }
-    let reading = |error: tokio_postgres::Error| Error::reading(settings, 0, &error).boxed();
+    // That the role may not read is found before a row is looked at, though only by execution.
+    let reading = |error: tokio_postgres::Error| match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => preparing(error),
+        _ => Error::reading(settings, 0, &error).boxed(),
+    };
     let count = format!("SELECT pg_catalog.count(*) FROM {relation}");
     let counted = client.query_one(&count, &[]).await.map_err(reading)?;
     let total: i64 = counted.try_get(0).map_err(reading)?;

@@ -298,8 +298,8 @@ proptest! {
             .map(|(kind, value)| format!("<row><c t=\"{kind}\"><v>{value}</v></c></row>"))
             .collect();
         let file = workbook(&[("A", &format!("{HEADER}{cells}"))], &TEXTS);
-        // A cell that contradicts its type is the end of the sheet, before its first row already when
-        // it is among those that are read to begin with; until then rows rise.
+        // A cell that contradicts its type is the end of the sheet, before its first row already
+        // when it is among those that are read to begin with; until then rows rise.
         let Ok(mut source) = Source::open(file.path(), &schema(&["name"])) else {
             return Ok(());
         };
