@@ -69,7 +69,7 @@ impl Columns {
     /// rising, and what is what among them.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// That columns are missing or twice there.
     pub fn chosen(
         place: &str,
         header: Vec<String>,

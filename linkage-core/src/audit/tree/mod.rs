@@ -2,7 +2,7 @@
 //!
 //! | type | what it is |
 //! |---|---|
-//! | [`Hash`] | a node of a tree: a leaf, an inner node or a root |
+//! | [`struct@Hash`] | a node of a tree: a leaf, an inner node or a root |
 //! | [`Frontier`] | the right edge of a growing tree: takes leaves, gives the root |
 //! | [`Nodes`] | where the inner nodes of a stored tree come from |
 //! | [`proof`] | that a leaf is in a tree; that one tree is the start of another |
