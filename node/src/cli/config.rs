@@ -15,7 +15,7 @@ const FOLDER: &str = "/etc/linkage";
 /// Which configuration a command is about.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The node's configuration file; by default /etc/linkage/<role>.toml
+    /// The node's configuration file; by default /etc/linkage/ROLE.toml
     #[arg(long, value_name = "FILE", conflicts_with = "role")]
     config: Option<PathBuf>,
     /// The node of this role on this machine; needed where both are
