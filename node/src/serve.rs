@@ -18,11 +18,12 @@ use crate::limits::Limits;
 use crate::matcher::Matcher;
 use crate::owner::{Owner, Parts};
 use crate::procedures::Services;
+use crate::sealed::{self, Credential, Reference};
 use crate::service::{ServeOptions, serve};
 use crate::settings::{NodeRole, Settings};
 use crate::store::matcher::MatcherStore;
 use crate::store::owner::OwnerStore;
-use crate::{keyfile, store, tls};
+use crate::{store, tls};
 
 /// File in the data folder that holds the address on which the node listens, for whoever started it
 /// on port 0.
@@ -51,9 +52,9 @@ pub enum Error {
          it came there"
     )]
     KeyAtMatcher(PathBuf),
-    /// A key file.
+    /// A secret, or the credential that it is encrypted under.
     #[error(transparent)]
-    Key(#[from] keyfile::Error),
+    Secret(#[from] sealed::Error),
     /// A key file's content is no key.
     #[error("{0} is not usable as a key")]
     KeyContent(PathBuf),
@@ -95,15 +96,16 @@ pub async fn run(config: &Path, shutdown: impl Future<Output = ()>) -> Result<()
     let me = identity(&settings)?;
     store::private_folder(&settings.data_dir)?;
     let audit_dir = settings.data_dir.join("audit");
-    let audit_key = signing_key(&settings.signing_key)?;
+    let credential = settings.credential.parse::<Reference>()?.read()?;
+    let audit_key = signing_key(&settings.signing_key, &credential)?;
     let name = format!("{}/{}", me.role(), me.party());
     let log = AuditLog::open(&audit_dir, audit_key, &name, jiff::Timestamp::now())?;
     let journal = Journal::new(log, me.clone());
 
     let limits = Limits::default();
     let services = match settings.role {
-        NodeRole::Matcher => matcher(&settings, &journal, &limits)?,
-        NodeRole::Owner => owner(settings.clone(), &journal, &limits)?,
+        NodeRole::Matcher => matcher(&settings, &credential, &journal, &limits)?,
+        NodeRole::Owner => owner(settings.clone(), credential, &journal, &limits)?,
     };
     let (routes, rules) = services.into_parts();
     let table = Table::new(me.party(), &rules)?;
@@ -164,13 +166,18 @@ fn identity(settings: &Settings) -> Result<Identity, Error> {
     }
 }
 
-fn signing_key(path: &Path) -> Result<Ed25519KeyPair, Error> {
-    let seed = keyfile::read(path)?;
+fn signing_key(path: &Path, credential: &Credential) -> Result<Ed25519KeyPair, Error> {
+    let seed = sealed::read_key(path, sealed::SIGNING_KEY, credential)?;
     Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
         .map_err(|_| Error::KeyContent(path.to_owned()))
 }
 
-fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Services, Error> {
+fn matcher(
+    settings: &Settings,
+    credential: &Credential,
+    journal: &Journal,
+    limits: &Limits,
+) -> Result<Services, Error> {
     let keys = settings.data_dir.join("keys");
     if keys.exists() {
         return Err(Error::KeyAtMatcher(keys));
@@ -178,7 +185,15 @@ fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Se
     let uploads = settings.data_dir.join("uploads");
     store::private_folder(&uploads)?;
     let state = MatcherStore::open(&settings.data_dir.join("matcher.db"))?;
-    let matcher = Matcher::new(state, uploads, journal.clone(), settings.party.clone());
+    let signing = signing_key(&settings.signing_key, credential)?;
+    let party = settings.party.clone();
+    let matcher = Matcher::new(state, uploads, journal.clone(), party, signing);
+    let closing = Arc::clone(&matcher);
+    tokio::spawn(async move {
+        if let Err(fault) = closing.resume_closing().await {
+            tracing::error!(reason = fault.reason(), "a project is not closed: {fault}");
+        }
+    });
     Ok(Services::new(limits.message_bytes_max)
         .projects(&matcher)
         .mailbox(&matcher)
@@ -186,23 +201,31 @@ fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Se
         .runs(&matcher))
 }
 
-fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Services, Error> {
+fn owner(
+    settings: Settings,
+    credential: Credential,
+    journal: &Journal,
+    limits: &Limits,
+) -> Result<Services, Error> {
     // The configuration's own check has seen that an owner names a sealing key.
     let path = settings.sealing_key.clone().unwrap_or_default();
-    let sealing = SealingKey::from_bytes(keyfile::read(&path)?.as_slice())
-        .map_err(|_| Error::KeyContent(path))?;
+    let sealing = sealed::read_key(&path, sealed::SEALING_KEY, &credential)?;
+    let sealing =
+        SealingKey::from_bytes(sealing.as_slice()).map_err(|_| Error::KeyContent(path))?;
     let state = OwnerStore::open(&settings.data_dir.join("owner.db"))?;
     let tls = tls::client_config(&settings.tls_files())?;
-    let signing = signing_key(&settings.signing_key)?;
+    let signing = signing_key(&settings.signing_key, &credential)?;
     let owner = Owner::new(Parts {
         settings,
         store: state,
         journal: journal.clone(),
+        credential,
         signing,
         sealing,
         tls,
         limits: limits.clone(),
     });
+    tokio::spawn(Owner::keep_up(Arc::downgrade(&owner)));
     Ok(Services::new(limits.message_bytes_max)
         .operations(&owner)
         .extracts(&owner)

@@ -6,6 +6,7 @@ use linkage_core::ids::PartyId;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, Role};
+use crate::sealed::Reference;
 use crate::tls::TlsFiles;
 
 /// Largest configuration file, in bytes; far beyond 60 peers.
@@ -68,9 +69,12 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Certificate, key and authorities.
     pub tls: Tls,
-    /// File of the Ed25519 key that signs manifests, batches and the audit log.
+    /// Where the credential is under which the node's secrets are encrypted: `credential:NAME` or
+    /// `file:PATH`. Text, so that a secret put here by mistake is refused without being shown.
+    pub credential: String,
+    /// File of the Ed25519 key that signs manifests, batches and the audit log, encrypted.
     pub signing_key: PathBuf,
-    /// File of the X25519 key that opens sealed messages; owners only.
+    /// File of the X25519 key that opens sealed messages, encrypted; owners only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<PathBuf>,
     /// The nodes that this one talks with; owners only.
@@ -103,8 +107,8 @@ pub struct Peer {
     pub party: PartyId,
     /// Where it listens.
     pub address: String,
-    /// Its Ed25519 public key in hexadecimal digits; for owners. Learnt out of band, so that a
-    /// manifest cannot bring false ones.
+    /// Its Ed25519 public key in hexadecimal digits. Learnt out of band, so that a manifest cannot
+    /// bring false ones; a matcher's verifies its receipts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
     /// Its X25519 public key in hexadecimal digits; for owners.
@@ -149,6 +153,9 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.credential
+            .parse::<Reference>()
+            .map_err(|error| error.to_string())?;
         if self.role == NodeRole::Matcher {
             if !self.datasets.is_empty() {
                 return Err(
@@ -195,6 +202,9 @@ impl Settings {
     }
 
     fn resolve(&mut self, folder: &Path) {
+        if let Ok(reference) = self.credential.parse::<Reference>() {
+            self.credential = reference.within(folder).to_string();
+        }
         let tls = &mut self.tls;
         let paths = [
             &mut self.data_dir,
@@ -272,6 +282,7 @@ party = "health"
 trust_domain = "linkage.test"
 listen = "127.0.0.1:0"
 data_dir = "data"
+credential = "file:credential"
 signing_key = "signing.key"
 sealing_key = "sealing.key"
 tls = { cert = "cert.pem", key = "key.pem", ca = "ca.pem" }
@@ -301,6 +312,16 @@ path = "/data/people.csv"
             Path::new("/data/people.csv")
         );
         assert!(settings.matcher().is_some());
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_its_reference_is_refused_and_not_shown() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let message = read(&OWNER.replace("file:credential", secret))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("credential:NAME"), "{message}");
+        assert!(!message.contains(secret), "{message}");
     }
 
     #[test]

@@ -69,11 +69,13 @@ impl Cheater {
     /// When it cannot be started.
     pub async fn start(dir: &Path, pki: &DevPki) -> Result<Self> {
         let seed = entropy::secret()?;
-        let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
-            .map_err(|_| anyhow::anyhow!("no signing key"))?;
+        let signing = || {
+            Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
+                .map_err(|_| anyhow::anyhow!("no signing key"))
+        };
         let log = AuditLog::open(
             &dir.join("audit"),
-            signing,
+            signing()?,
             "cheater",
             jiff::Timestamp::now(),
         )?;
@@ -82,7 +84,13 @@ impl Cheater {
         let uploads = dir.join("uploads");
         std::fs::create_dir(&uploads)?;
         let store = MatcherStore::open(&dir.join("matcher.db"))?;
-        let matcher = Matcher::new(store, uploads, journal.clone(), MATCHER.parse()?);
+        let matcher = Matcher::new(
+            store,
+            uploads,
+            journal.clone(),
+            MATCHER.parse()?,
+            signing()?,
+        );
 
         let (cheat, seen) = watch::channel(Cheat::default());
         let cheating = Arc::new(Cheating {

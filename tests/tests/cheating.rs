@@ -15,7 +15,7 @@ use linkage_core::schema::Entity;
 use linkage_core::schema::Schema;
 use linkage_node::demo::Rules;
 use linkage_node::identity::Role;
-use linkage_node::keyfile;
+use linkage_node::sealed::{self, Reference};
 use linkage_proto::v1;
 use linkage_proto::v1::extracts_client::ExtractsClient;
 use linkage_proto::v1::table_message::Message;
@@ -367,7 +367,9 @@ async fn an_owner_answers_only_the_table_it_was_asked_for() -> Result<()> {
 fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
     let node = world.data_dir(party);
     let node = node.parent().context("no folder")?;
-    let seed = keyfile::read(&node.join("signing.key"))?;
+    let credential = Reference::File(node.join("credential")).read()?;
+    let path = node.join("signing.key");
+    let seed = sealed::read_key(&path, sealed::SIGNING_KEY, &credential)?;
     let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
     key.map_err(|_| anyhow::anyhow!("no signing key"))
 }
@@ -379,8 +381,8 @@ async fn batches_that_do_not_belong_are_refused() -> Result<()> {
     let (credit, health): (PartyId, PartyId) = ("credit".parse()?, "health".parse()?);
     world.act(Act::Upload, &health, id).await?;
 
-    let manifest = world.matcher_store()?.manifest(&id)?;
-    let project = Project::parse(&manifest.context("no manifest")?)?;
+    let kept = world.matcher_store()?.project(&id)?;
+    let project = Project::parse(&kept.context("no project")?.manifest)?;
     let key = signing_key(&world, &credit)?;
     let header = read_header(&mut fs::File::open(world.outbox(&health, id))?)?;
     let matcher = World::matcher_party()?;
@@ -416,7 +418,7 @@ async fn batches_that_do_not_belong_are_refused() -> Result<()> {
         ("another project", begin(&foreign, [3; 32]), "upload.schema"),
         ("another schema", begin(&schema, [3; 32]), "upload.schema"),
         ("another length", begin(&bits, [3; 32]), "upload.schema"),
-        ("another key", begin(&keyed, [3; 32]), "upload.batch"),
+        ("another key", begin(&keyed, [3; 32]), "upload.key"),
         ("a forged signature", forged, "project.signature"),
         ("another's signature", stolen, "project.signature"),
     ] {

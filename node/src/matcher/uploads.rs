@@ -5,6 +5,7 @@ use std::sync::Arc;
 use linkage_core::audit::action::Action;
 use linkage_core::encode::Header;
 use linkage_core::ids::PartyId;
+use linkage_core::project::state::Event;
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::Matcher;
 use super::spool::Spool;
-use crate::authz::permit::{Caller, Member, Permit};
+use crate::authz::permit::{Caller, Manifests as _, Member, Permit};
 use crate::fault::Fault;
 use crate::procedures::{Uploads, uploads};
 use crate::store::matcher::Upload;
@@ -39,7 +40,17 @@ impl Uploads for Matcher {
         request: v1::BeginRequest,
     ) -> Result<v1::BeginReply, Fault> {
         let project = member.project();
-        self.require_keyed(project)?;
+        let header = Header::from_bytes(&request.header)?;
+        let key = header.key;
+        let _files = self.files.read().await;
+        let uploads = self.store.uploads(&project.id)?;
+        let before = uploads
+            .iter()
+            .find(|before| before.party == member.party().as_str());
+        // An accepted batch may be announced again at any time: its owner may not have heard.
+        if !before.is_some_and(|before| before.sealed) {
+            self.permit(project, Event::Upload { key })?;
+        }
         let upload = self.announced(project, member.party(), &request)?;
         let reply = |upload: &Upload| -> Result<_, Fault> {
             let next_chunk = match upload.sealed {
@@ -52,8 +63,7 @@ impl Uploads for Matcher {
                 sealed: upload.sealed,
             })
         };
-        let before = self.store.uploads(&project.id)?;
-        if let Some(before) = before.iter().find(|before| before.party == upload.party) {
+        if let Some(before) = before {
             if before.digest != upload.digest || before.chunk_bytes != upload.chunk_bytes {
                 return Err(Fault::new(
                     Code::AlreadyExists,
@@ -63,13 +73,13 @@ impl Uploads for Matcher {
             }
             return reply(before);
         }
-        let header = Header::from_bytes(&upload.header)?;
         self.journal
             .act_of(member.caller(), Action::UploadBegin, hex::encode(upload.id))
             .project(&project.id)
             .count("rows", header.rows)
             .digest("batch", &upload.digest)
             .ok()?;
+        self.store.advance(project, Event::Upload { key })?;
         self.store.add_upload(&upload)?;
         reply(&upload)
     }
@@ -84,7 +94,9 @@ impl Uploads for Matcher {
             .await
             .map_err(|status| Fault::broken(&status))?
             .ok_or_else(|| Fault::malformed("an empty upload"))?;
+        let _files = self.files.read().await;
         let upload = self.own_upload(permit.caller(), &first.upload)?;
+        self.permit_upload(&upload)?;
         if upload.sealed {
             return Err(Fault::state(
                 "upload.sealed",
@@ -119,11 +131,13 @@ impl Uploads for Matcher {
         permit: Permit<uploads::Seal>,
         request: v1::SealRequest,
     ) -> Result<v1::SealReply, Fault> {
+        let _files = self.files.read().await;
         let upload = self.own_upload(permit.caller(), &request.upload)?;
         let rows = Header::from_bytes(&upload.header)?.rows;
         if upload.sealed {
             return Ok(v1::SealReply { rows });
         }
+        self.permit_upload(&upload)?;
         let act = self
             .journal
             .act_of(permit.caller(), Action::UploadSeal, hex::encode(upload.id))
@@ -188,6 +202,16 @@ impl Matcher {
             chunk_bytes: request.chunk_bytes,
             sealed: false,
         })
+    }
+
+    /// Refuses unless the upload may go on now.
+    fn permit_upload(&self, upload: &Upload) -> Result<(), Fault> {
+        let project = self.known_project(&upload.project)?;
+        let key = Header::from_bytes(&upload.header)?.key;
+        self.permit(
+            &project.ok_or_else(Fault::no_project)?,
+            Event::Upload { key },
+        )
     }
 
     /// The upload of this name, if it is the caller's.

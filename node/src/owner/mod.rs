@@ -5,16 +5,19 @@
 //! random share of a noised table to the analyst.
 
 mod agreement;
+mod close;
 mod extracts;
+mod manifest;
 mod operations;
 mod peers;
 mod progress;
+mod projects;
 mod tables;
 mod upload;
 mod vault;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, RwLock, Weak};
 
 use linkage_core::ids::ProjectId;
 use linkage_core::keys::SealingKey;
@@ -26,6 +29,7 @@ use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::sealed::Credential;
 use crate::settings::Settings;
 use crate::store::owner::OwnerStore;
 
@@ -43,6 +47,9 @@ pub struct Owner {
     tls: Arc<ClientConfig>,
     limits: Limits,
     waiting: Waiting,
+    /// Held for writing while a project is closed, and for reading by who keeps a secret of a
+    /// project after it has asked whether it may: no secret comes back after it was destroyed.
+    secrets: RwLock<()>,
     /// Itself, for work that goes on after the call that began it has been answered.
     me: Weak<Self>,
 }
@@ -55,6 +62,8 @@ pub struct Parts {
     pub store: OwnerStore,
     /// The audit log.
     pub journal: Journal,
+    /// Encrypts the projects' secrets at rest.
+    pub credential: Credential,
     /// Signs manifests and batches.
     pub signing: Ed25519KeyPair,
     /// Opens sealed contributions.
@@ -72,12 +81,13 @@ impl Owner {
             settings,
             store,
             journal,
+            credential,
             signing,
             sealing,
             tls,
             limits,
         } = parts;
-        let vault = Vault::new(settings.data_dir.join("keys"));
+        let vault = Vault::new(settings.data_dir.join("keys"), credential);
         Arc::new_cyclic(|me| Self {
             settings,
             store,
@@ -88,11 +98,12 @@ impl Owner {
             tls,
             limits,
             waiting: Waiting::default(),
+            secrets: RwLock::new(()),
             me: Weak::clone(me),
         })
     }
 
-    /// A project that this owner has signed.
+    /// A project that this owner has drafted or approved.
     fn project(&self, id: &ProjectId) -> Result<Project, Fault> {
         self.known_project(id)?.ok_or_else(Fault::no_project)
     }
@@ -118,8 +129,8 @@ impl Owner {
 
 impl Manifests for Owner {
     fn known_project(&self, id: &ProjectId) -> Result<Option<Project>, Fault> {
-        let manifest = self.store.manifest(id)?;
-        let project = manifest.map(|manifest| Project::parse(&manifest));
+        let kept = self.store.project(id)?;
+        let project = kept.map(|kept| Project::parse(&kept.manifest));
         Ok(project.transpose()?)
     }
 

@@ -2,13 +2,13 @@
 
 pub mod matcher;
 pub mod owner;
+pub mod project;
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use linkage_core::ids::ProjectId;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
 /// Why a store cannot be opened.
@@ -81,22 +81,6 @@ impl Database {
         Ok(Self(Mutex::new(connection)))
     }
 
-    /// Keeps a project's manifest; does nothing if it is there.
-    fn add_project(&self, id: &ProjectId, manifest: &[u8]) -> rusqlite::Result<()> {
-        let insert = "INSERT INTO project VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        self.lock()
-            .execute(insert, params![id.as_bytes(), manifest])
-            .map(drop)
-    }
-
-    /// A project's manifest.
-    fn manifest(&self, id: &ProjectId) -> rusqlite::Result<Option<Vec<u8>>> {
-        let select = "SELECT manifest FROM project WHERE id = ?1";
-        self.lock()
-            .query_row(select, [id.as_bytes()], |row| row.get(0))
-            .optional()
-    }
-
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic while the lock was held left no half-done write: each act is one transaction.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -116,6 +100,11 @@ pub fn private_folder(path: &Path) -> Result<(), Error> {
             path: path.into(),
             source,
         })
+}
+
+/// A number that SQLite keeps signed and this program never makes negative.
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
 }
 
 /// 16 or 32 bytes from a column that this program wrote.
