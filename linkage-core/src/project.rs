@@ -96,6 +96,10 @@ pub struct Manifest {
     pub nonce: String,
     /// The schema, as its text.
     pub schema: String,
+    /// Largest share of an owner's rows whose tokens it sends when the matcher asks for them; above
+    /// it the owner refuses, since a filter that hits everything asks for everything. Above 0, at
+    /// most 1.
+    pub ask_rows_max_share: f64,
     /// Rules for tables.
     pub tables: Tables,
     /// The risk that somebody has accepted; a schema of the `fields` profile needs it, and only
@@ -287,6 +291,11 @@ fn check(manifest: &Manifest) -> Result<(), Error> {
             "two owners have the same key",
         )?;
     }
+    let share = manifest.ask_rows_max_share;
+    require(
+        share > 0.0 && share <= 1.0,
+        "ask_rows_max_share must be above 0 and at most 1",
+    )?;
     require(
         manifest.tables.threshold_k >= 3,
         "tables.threshold_k must be 3 or more",
@@ -366,6 +375,7 @@ pub(crate) mod tests {
             schema: "version = 1\nentity = \"persons\"\nid_column = \"id\"\n[[field]]\n\
                      name = \"name\"\nkind = \"name\"\nfeature = [{ kind = \"whole\", bits = 9 }]\n"
                 .into(),
+            ask_rows_max_share: 0.9,
             tables: Tables {
                 analysts: vec![],
                 threshold_k: 10,

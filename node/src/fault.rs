@@ -115,7 +115,11 @@ impl From<rusqlite::Error> for Fault {
 
 impl From<std::io::Error> for Fault {
     fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::StorageFull {
+        use std::io::ErrorKind;
+        if matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+        ) {
             tracing::error!(reason = "store.full", %error, "disk full");
             return Self::new(
                 Code::ResourceExhausted,
@@ -178,6 +182,12 @@ impl From<linkage_core::encode::batch::StreamError> for Fault {
             StreamError::Io(error) => error.into(),
             StreamError::Batch(error) => error.into(),
         }
+    }
+}
+
+impl From<linkage_engine::store::StoreError> for Fault {
+    fn from(error: linkage_engine::store::StoreError) -> Self {
+        Self::internal("store.batch", &error)
     }
 }
 

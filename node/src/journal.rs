@@ -51,6 +51,15 @@ impl Journal {
         self.begin(action, object.into(), actor)
     }
 
+    /// Whether the log has an entry of this action about this object. Reads the log: for acts that
+    /// a crash may have ended between their entry and their effect.
+    ///
+    /// # Errors
+    /// A fault when the log cannot be read.
+    pub fn has(&self, action: Action, object: &str) -> Result<bool, Fault> {
+        Ok(self.log.has(action, object)?)
+    }
+
     /// An act of a caller.
     pub fn act_of(&self, caller: &Caller, action: Action, object: impl Into<String>) -> Act<'_> {
         let identity = caller.identity();

@@ -68,6 +68,108 @@ pub struct Limits {
     ///
     /// 60 s: the longest life of one upload stream, and within a service manager's 120 s.
     pub drain_timeout: Duration,
+    /// Bounds on uploads.
+    pub uploads: UploadLimits,
+}
+
+/// Bounds on uploads of encoded records, at the matcher and at the owner that sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadLimits {
+    /// Most uploads of one owner that are open or being checked, over all projects.
+    ///
+    /// 4: an owner sends one batch at a time; the others are what broken-off attempts leave behind
+    /// until they expire.
+    pub under_way_per_party_max: u32,
+    /// Largest batch in bytes.
+    ///
+    /// 4 GiB: ten million records with tokens of 2048 bits and ten keys.
+    pub bytes_max: u64,
+    /// Most rows of a batch.
+    ///
+    /// 50 million: positions are numbered in 32 bits over all owners together.
+    pub rows_max: u64,
+    /// Smallest chunk in bytes.
+    ///
+    /// 4 KiB: chunks are numbered in 32 bits, and an acknowledgement may wait for each.
+    pub chunk_bytes_min: u32,
+    /// Largest chunk in bytes, and the one that owners send.
+    ///
+    /// 256 KiB: on loopback, throughput was 267 and 245 MiB/s with chunks of 64 and 256 KiB, and
+    /// fell to 217 with 1 MiB.
+    pub chunk_bytes_max: u32,
+    /// Most chunks under way without acknowledgement: what is sent again after a cut.
+    ///
+    /// 32: with full chunks 8 MiB, which is what 200 ms of a link with 40 MB/s hold.
+    pub unacknowledged_max: usize,
+    /// Longest life of one stream of chunks; the owner begins the next one by itself.
+    ///
+    /// 60 s: a fifth of [`Limits::connection_age_grace`], so that no stream is cut by the
+    /// connection's end, and within [`Limits::drain_timeout`].
+    pub stream_age_max: Duration,
+    /// Time after which an upload expires that nobody went on with.
+    ///
+    /// 7 days: an operator who comes back after a week of holidays finds the upload where it was.
+    pub idle_max: Duration,
+    /// Part of the disk, in percent, that uploads leave free, or [`Self::reserve_bytes`] if that is
+    /// less.
+    ///
+    /// 10 %: database, audit log and runs must go on when a spool has filled the disk.
+    pub reserve_percent: u64,
+    /// Bytes of the disk that uploads leave free, or [`Self::reserve_percent`] if that is less.
+    ///
+    /// 2 GiB: more than the database and a year of the audit log take.
+    pub reserve_bytes: u64,
+    /// Longest time for one answer that waits for a disk, not for the size of a batch.
+    ///
+    /// 10 s: a thousand times what it takes; a disk that is slower than that has failed.
+    pub call_timeout: Duration,
+    /// Longest time for the check of a whole batch.
+    ///
+    /// 10 min: 4 GiB at 7 MB/s.
+    pub seal_timeout: Duration,
+    /// Longest time that a run waits for the tokens that it asked for.
+    ///
+    /// 10 min: owners' nodes answer by themselves within seconds; one that is down for longer needs
+    /// an operator, and the run is started again when it is back.
+    pub answer_max: Duration,
+    /// Longest pause between two attempts after a cut; each is drawn between nothing and a bound
+    /// that doubles from [`Self::pause_min`] up to this ("full jitter").
+    ///
+    /// 30 s: within a minute of the network's return every owner is back, and sixty owners are not
+    /// back at once.
+    pub pause_max: Duration,
+    /// First bound of the pause between two attempts.
+    ///
+    /// 200 ms: a node that was restarted by its service manager is back by then.
+    pub pause_min: Duration,
+    /// Time without any progress after which the owner gives up. Bounded by the outage, not by the
+    /// number of attempts, since those of a short outage all fail within it.
+    ///
+    /// 15 min: longer than a restart of a machine; what takes longer needs an operator anyway.
+    pub outage_max: Duration,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self {
+            under_way_per_party_max: 4,
+            bytes_max: 4 << 30,
+            rows_max: 50_000_000,
+            chunk_bytes_min: 4 << 10,
+            chunk_bytes_max: 256 << 10,
+            unacknowledged_max: 32,
+            stream_age_max: Duration::from_secs(60),
+            idle_max: Duration::from_secs(7 * 24 * 60 * 60),
+            reserve_percent: 10,
+            reserve_bytes: 2 << 30,
+            call_timeout: Duration::from_secs(10),
+            seal_timeout: Duration::from_secs(10 * 60),
+            answer_max: Duration::from_secs(10 * 60),
+            pause_max: Duration::from_secs(30),
+            pause_min: Duration::from_millis(200),
+            outage_max: Duration::from_secs(15 * 60),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -87,6 +189,7 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(60),
+            uploads: UploadLimits::default(),
         }
     }
 }

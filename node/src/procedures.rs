@@ -251,9 +251,18 @@ service! {
 service! {
     /// Uploads of encoded records, at the matcher.
     Uploads uploads uploads_server::UploadsServer;
-    Begin begin(BeginRequest) -> (BeginReply): Owner of Any party, member;
+    Begin begin(BeginRequest) -> (UploadState): Owner of Any party, member;
     Put put(stream Chunk) -> (stream Ack as PutStream): Owner of Any party, permit;
-    Seal seal(SealRequest) -> (SealReply): Owner of Any party, permit;
+    Status status(UploadName) -> (UploadState): Owner of Any party, permit;
+    Seal seal(UploadName) -> (UploadState): Owner of Any party, permit;
+    Abort abort(UploadName) -> (UploadState): Owner of Any party, permit;
+}
+
+service! {
+    /// What the matcher asks owners for, at the matcher.
+    Asks asks asks_server::AsksServer;
+    Get get(AskRequest) -> (stream AskPart as GetStream): Owner of Any party, member;
+    Refuse refuse(RefuseAskRequest) -> (RefuseAskReply): Owner of Any party, member;
 }
 
 service! {
@@ -306,6 +315,7 @@ mod tests {
             projects::RULES,
             mailbox::RULES,
             uploads::RULES,
+            asks::RULES,
             runs::RULES,
             operations::RULES,
             extracts::RULES,

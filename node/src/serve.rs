@@ -178,11 +178,18 @@ fn matcher(settings: &Settings, journal: &Journal, limits: &Limits) -> Result<Se
     let uploads = settings.data_dir.join("uploads");
     store::private_folder(&uploads)?;
     let state = MatcherStore::open(&settings.data_dir.join("matcher.db"))?;
-    let matcher = Matcher::new(state, uploads, journal.clone(), settings.party.clone());
+    let matcher = Matcher::new(
+        state,
+        uploads,
+        journal.clone(),
+        settings.party.clone(),
+        limits.uploads.clone(),
+    );
     Ok(Services::new(limits.message_bytes_max)
         .projects(&matcher)
         .mailbox(&matcher)
         .uploads(&matcher)
+        .asks(&matcher)
         .runs(&matcher))
 }
 
@@ -203,6 +210,7 @@ fn owner(settings: Settings, journal: &Journal, limits: &Limits) -> Result<Servi
         tls,
         limits: limits.clone(),
     });
+    tokio::spawn(crate::owner::answer::watch(Arc::downgrade(&owner)));
     Ok(Services::new(limits.message_bytes_max)
         .operations(&owner)
         .extracts(&owner)

@@ -20,6 +20,19 @@ pub fn party(name: &str) -> Result<PartyId, Fault> {
     name.parse().map_err(|_| Fault::malformed("a party's name"))
 }
 
+/// An operation key: a UUID of version 7 (RFC 9562), so that keys sort by the time when they were
+/// drawn.
+///
+/// # Errors
+/// A fault unless it is one.
+pub fn operation(bytes: &[u8]) -> Result<[u8; 16], Fault> {
+    let key = fixed(bytes, "the operation key")?;
+    match uuid::Uuid::from_bytes(key).get_version_num() {
+        7 => Ok(key),
+        _ => Err(Fault::malformed("the operation key")),
+    }
+}
+
 /// Bytes of a fixed length.
 ///
 /// # Errors

@@ -12,7 +12,9 @@
 //! | [`calls`] | single calls under any certificate, and the reasons of refusals |
 //! | [`certificates`] | certificates that the development authority would not issue |
 //! | [`proxy`] | a TCP proxy that records, and stops at a byte |
+//! | [`sender`] | an owner that speaks the upload protocol by itself |
 //! | [`search`] | values searched for in files, bytes and the memory of processes |
+//! | [`synthetic`] | batches of made-up people, without their encoding |
 //! | [`trail`] | entries of audit logs |
 //! | [`matcher`] | a matcher that cheats |
 //! | [`febrl`] | the Febrl data sets, encoded |
@@ -27,5 +29,7 @@ pub mod matcher;
 pub mod program;
 pub mod proxy;
 pub mod search;
+pub mod sender;
+pub mod synthetic;
 pub mod trail;
 pub mod world;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use linkage_core::audit::action::Action;
-use linkage_core::audit::entry::Entry;
+use linkage_core::audit::entry::{Entry, Outcome};
 
 /// How long an entry may take to appear after the act was answered.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,6 +20,19 @@ pub fn entries(data_dir: &Path) -> Result<Vec<Entry>> {
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty());
     Ok(lines.map(Entry::from_line).collect::<Result<_, _>>()?)
+}
+
+/// How often a matcher's log says that it accepted this upload.
+///
+/// # Errors
+/// When a line is no entry.
+pub fn accepted(data_dir: &Path, upload: &[u8; 16]) -> Result<usize> {
+    let id = hex::encode(upload);
+    let of_upload = |entry: &&Entry| {
+        let event = &entry.event;
+        event.action == Action::UploadAccept && event.object == id && event.result == Outcome::Ok
+    };
+    Ok(entries(data_dir)?.iter().filter(of_upload).count())
 }
 
 /// Waits for an entry after the first `from` with this action and reason.

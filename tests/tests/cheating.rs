@@ -5,27 +5,23 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use linkage_core::encode::batch::{Header, read_header};
+use anyhow::{Result, bail, ensure};
+use linkage_core::audit::action::Action;
 use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::project::{Project, Purpose};
 use linkage_core::schema::Entity;
 use linkage_core::schema::Schema;
 use linkage_node::demo::Rules;
 use linkage_node::identity::Role;
-use linkage_node::keyfile;
 use linkage_proto::v1;
 use linkage_proto::v1::extracts_client::ExtractsClient;
 use linkage_proto::v1::table_message::Message;
 use linkage_proto::v1::tables_client::TablesClient;
-use linkage_proto::v1::uploads_client::UploadsClient;
 use linkage_tests::departments::SCHEMA;
 use linkage_tests::matcher::{ChangeItems, ChangePositions, Cheat, Cheater};
 use linkage_tests::world::{Act, World, perform, reason};
 use linkage_tests::{calls, certificates};
-use ring::signature::Ed25519KeyPair;
 use tonic::transport::Channel;
 
 const RECORDS: u64 = 200;
@@ -267,6 +263,39 @@ async fn channel(world: &World, role: Role, party: &str, at: &PartyId) -> Result
     Ok(calls::connect_as(&files, world.node(at)?).await??)
 }
 
+/// Bytes before a filter's bits.
+const FILTER_HEAD_BYTES: usize = 45;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_hits_everything_gets_nothing() -> Result<()> {
+    let (world, cheater) = cheated(26).await?;
+    let project = world.keyed(&Rules::default()).await?;
+    cheater.cheat(Cheat {
+        filter: Some(Arc::new(|filter: &mut Vec<u8>| {
+            filter
+                .iter_mut()
+                .skip(FILTER_HEAD_BYTES)
+                .for_each(|byte| *byte = 0xff);
+        })),
+        ..Cheat::default()
+    });
+    world.all(Act::Upload, project).await?;
+    let started = world.act(Act::StartRun, &world.owner(0)?, project).await;
+    let error = started
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    ensure!(error.contains("ask.too_much"), "{error}");
+    for party in &world.owners {
+        let data = world.data_dir(party);
+        linkage_tests::trail::expect(&data, 0, Action::AskAnswer, "ask.too_much")?;
+        // Nothing was made ready to be sent either.
+        let answer = world.outbox(party, project).with_extension("answer");
+        ensure!(!answer.exists(), "{}", answer.display());
+    }
+    Ok(())
+}
+
 /// An honest opening of [`SQL`]'s table, as the encrypting owner would send it.
 fn opening(world: &World, project: ProjectId, name: [u8; 16]) -> Result<v1::TableOpening> {
     let schema = Schema::parse(SCHEMA)?;
@@ -360,88 +389,5 @@ async fn an_owner_answers_only_the_table_it_was_asked_for() -> Result<()> {
     let answer = tables.compute(tokio_stream::once(message)).await;
     assert_eq!(calls::refusal(answer)?, "project.unknown");
     world.analyst()?.extract(&project, SQL).await?;
-    Ok(())
-}
-
-/// An owner's signing key, as a dishonest owner would use it.
-fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
-    let node = world.data_dir(party);
-    let node = node.parent().context("no folder")?;
-    let seed = keyfile::read(&node.join("signing.key"))?;
-    let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
-    key.map_err(|_| anyhow::anyhow!("no signing key"))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_that_do_not_belong_are_refused() -> Result<()> {
-    let (world, _) = World::of_departments(RECORDS, 24)?;
-    let id = world.keyed(&Rules::default()).await?;
-    let (credit, health): (PartyId, PartyId) = ("credit".parse()?, "health".parse()?);
-    world.act(Act::Upload, &health, id).await?;
-
-    let manifest = world.matcher_store()?.manifest(&id)?;
-    let project = Project::parse(&manifest.context("no manifest")?)?;
-    let key = signing_key(&world, &credit)?;
-    let header = read_header(&mut fs::File::open(world.outbox(&health, id))?)?;
-    let matcher = World::matcher_party()?;
-    let channel = channel(&world, Role::Owner, "credit", &matcher).await?;
-    let mut uploads = UploadsClient::new(channel);
-    let begin = |header: &Header, digest: [u8; 32]| v1::BeginRequest {
-        project: id.as_bytes().to_vec().into(),
-        header: header.to_bytes().into(),
-        digest: digest.to_vec().into(),
-        chunk_bytes: 64 * 1024,
-        signature: project.sign(&key, Purpose::Batch, &digest).into(),
-    };
-
-    let (mut foreign, mut schema, mut bits, mut keyed) = (
-        header.clone(),
-        header.clone(),
-        header.clone(),
-        header.clone(),
-    );
-    foreign.project = [1; 32];
-    schema.schema = [1; 32];
-    bits.token_bits = 512;
-    keyed.key.0 = [1; 8];
-    let mut forged = begin(&header, [3; 32]);
-    forged.digest = vec![4; 32].into();
-    let stolen = v1::BeginRequest {
-        signature: project
-            .sign(&signing_key(&world, &health)?, Purpose::Batch, &[3; 32])
-            .into(),
-        ..begin(&header, [3; 32])
-    };
-    for (what, request, expected) in [
-        ("another project", begin(&foreign, [3; 32]), "upload.schema"),
-        ("another schema", begin(&schema, [3; 32]), "upload.schema"),
-        ("another length", begin(&bits, [3; 32]), "upload.schema"),
-        ("another key", begin(&keyed, [3; 32]), "upload.batch"),
-        ("a forged signature", forged, "project.signature"),
-        ("another's signature", stolen, "project.signature"),
-    ] {
-        let reply = uploads.begin(request).await;
-        assert_eq!(calls::refusal(reply)?, expected, "{what}");
-    }
-
-    // Another owner's upload can be neither added to nor sealed.
-    let other = world.matcher_store()?.uploads(&id)?;
-    let other = other.first().context("no upload")?.id.to_vec();
-    let seal = v1::SealRequest {
-        upload: other.clone().into(),
-    };
-    assert_eq!(calls::refusal(uploads.seal(seal).await)?, "upload.unknown");
-    let chunk = v1::Chunk {
-        upload: other.into(),
-        ..v1::Chunk::default()
-    };
-    let put = uploads.put(tokio_stream::once(chunk)).await;
-    assert_eq!(calls::refusal(put)?, "upload.unknown");
-
-    world.act(Act::Upload, &credit, id).await?;
-    let again = uploads.begin(begin(&header, [3; 32])).await;
-    assert_eq!(calls::refusal(again)?, "upload.other");
-    world.all(Act::Upload, id).await?;
-    world.act(Act::StartRun, &credit, id).await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::upload::Part;
 use linkage_node::demo::Rules;
 use linkage_node::demo::cluster::TRUST_DOMAIN;
 use linkage_tests::proxy::Proxy;
@@ -149,10 +150,10 @@ fn check_sent(world: &World, needles: &Needles, proxy: &Proxy, project: ProjectI
     nothing(&found, "what is sent");
     assert!(outbox.starts_with(BATCH_MAGIC));
 
-    let uploads = world.matcher_store()?.uploads(&project)?;
+    let uploads = world.matcher_store()?.uploads(&project, Part::Keys)?;
     let upload = uploads.iter().find(|upload| upload.party == owner.as_str());
     let upload = upload.context("no upload")?;
-    assert!(upload.sealed);
+    assert!(upload.state.is_accepted());
     assert_eq!(fs::read(world.spool(upload)?)?, outbox);
 
     let (sent, answered) = (proxy.to_node(), proxy.from_node());

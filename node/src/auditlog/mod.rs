@@ -29,7 +29,7 @@ use linkage_core::audit::action::Action;
 use linkage_core::audit::chain::Chain;
 use linkage_core::audit::checkpoint::{CheckpointError, VerifyingKey};
 use linkage_core::audit::entry::{
-    Actor, ActorKind, EntryError, EntryHash, Event, EventTime, Outcome,
+    Actor, ActorKind, Entry, EntryError, EntryHash, Event, EventTime, Outcome,
 };
 use linkage_core::audit::verify::Fault;
 use ring::signature::Ed25519KeyPair;
@@ -175,6 +175,23 @@ impl AuditLog {
         state.chain = next;
         self.sign(&mut state)?;
         Ok(seq)
+    }
+
+    /// Whether the log has an entry of this action about this object.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the log cannot be read; [`Error::Event`] if it holds what is no entry.
+    pub fn has(&self, action: Action, object: &str) -> Result<bool, Error> {
+        let path = self.dir.join(LOG_FILE);
+        let log = fs::read(&path).map_err(|source| file_error(&path, source))?;
+        let lines = log.split(|byte| *byte == b'\n');
+        for line in lines.filter(|line| !line.is_empty()) {
+            let event = Entry::from_line(line)?.event;
+            if event.action == action && event.object == object {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Number of entries and the hash of the last: what a peer may keep to check this log against.

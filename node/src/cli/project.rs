@@ -95,6 +95,9 @@ pub struct Propose {
     /// Epsilon that an owner's answers may add up to
     #[arg(long, default_value = "10")]
     epsilon_budget: String,
+    /// Largest share of an owner's rows whose tokens the matcher may ask for
+    #[arg(long, default_value_t = 0.8)]
+    ask_rows_max_share: f64,
     /// Who accepts the risk of a schema with profile = "fields"
     #[arg(long, value_name = "WHO", requires = "risk_reason")]
     risk_accepted_by: Option<String>,
@@ -212,6 +215,7 @@ impl Propose {
             threshold_k: self.threshold_k,
             epsilon_per_table: self.epsilon_per_table,
             epsilon_budget: self.epsilon_budget,
+            ask_rows_max_share: self.ask_rows_max_share,
             risk_accepted_by: self.risk_accepted_by.unwrap_or_default(),
             risk_reason: self.risk_reason.unwrap_or_default(),
         };
@@ -294,10 +298,17 @@ fn show(form: Form, status: &v1::ProjectStatus) -> Result<u8, Failure> {
         "signed": status.signed,
         "keyed": status.keyed,
         "uploaded": status.uploaded,
+        "tokens_sent": status.tokens_sent,
+        "rows": status.rows,
+        "rows_asked": status.rows_asked,
         "positioned": status.positioned,
     });
     form.show(&data, || {
         let done = |done: bool| if done { "yes" } else { "not yet" };
+        let asked = match status.rows {
+            0 => String::new(),
+            rows => format!("; {} of {rows} asked for", status.rows_asked),
+        };
         let risk = match status.risk_reason.as_str() {
             "" => String::new(),
             reason => format!("; risk accepted by {}: {reason}", status.risk_accepted_by),
@@ -305,7 +316,7 @@ fn show(form: Form, status: &v1::ProjectStatus) -> Result<u8, Failure> {
         format!(
             "project      {}\nname         {}\npurpose      {}\nlegal basis  {}\nprofile      {}{risk}\n\
              owners       {}\n\
-             signed by    {}\nkey agreed   {}\nuploaded     {}\npositions    {}",
+             signed by    {}\nkey agreed   {}\nuploaded     {}\ntokens       {}{}\npositions    {}",
             hex::encode(&status.project),
             status.name,
             status.purpose,
@@ -315,6 +326,8 @@ fn show(form: Form, status: &v1::ProjectStatus) -> Result<u8, Failure> {
             status.signed.join(", "),
             done(status.keyed),
             done(status.uploaded),
+            status.tokens_sent,
+            asked,
             done(status.positioned),
         )
     })?;

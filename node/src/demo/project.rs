@@ -23,6 +23,8 @@ pub struct Rules {
     pub epsilon_per_table: String,
     /// Epsilon that an owner spends at most.
     pub epsilon_budget: String,
+    /// Largest share of an owner's rows whose tokens the matcher may ask for.
+    pub ask_rows_max_share: f64,
 }
 
 impl Default for Rules {
@@ -33,6 +35,8 @@ impl Default for Rules {
             threshold_k: 10,
             epsilon_per_table: "1".to_owned(),
             epsilon_budget: "10".to_owned(),
+            // Between generated departments, 0.56 to 0.64 of the rows are asked for.
+            ask_rows_max_share: 0.8,
         }
     }
 }
@@ -204,6 +208,7 @@ async fn agree(operators: &[Client], round: &Round, rules: &Rules) -> Result<Pro
                     threshold_k: rules.threshold_k,
                     epsilon_per_table: rules.epsilon_per_table.clone(),
                     epsilon_budget: rules.epsilon_budget.clone(),
+                    ask_rows_max_share: rules.ask_rows_max_share,
                     ..v1::ProposeProjectRequest::default()
                 };
                 operations.propose(request).await

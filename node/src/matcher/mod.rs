@@ -4,17 +4,23 @@
 //! role and, where it is about a project, by membership ([`crate::authz`]): only the owners that a
 //! manifest names see its project, and nothing tells them an absent one from a foreign one.
 
+mod asks;
+mod lanes;
 mod mailbox;
 mod projects;
+mod receive;
 mod runs;
 mod spool;
+mod stored;
 mod uploads;
 
 pub(crate) use mailbox::signed_item;
+pub use stored::link_stored;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use lanes::Lanes;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{Project, Purpose};
 use linkage_proto::v1;
@@ -22,6 +28,7 @@ use linkage_proto::v1;
 use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
+use crate::limits::UploadLimits;
 use crate::store::matcher::MatcherStore;
 
 /// A matcher's state, shared by its services.
@@ -30,6 +37,8 @@ pub struct Matcher {
     uploads_dir: PathBuf,
     journal: Journal,
     party: PartyId,
+    limits: UploadLimits,
+    lanes: Lanes,
     /// Itself, for work that goes on after the call that began it has been answered.
     me: Weak<Self>,
     /// Held while a run is made: one at a time, each takes all cores.
@@ -43,14 +52,27 @@ impl Matcher {
         uploads_dir: PathBuf,
         journal: Journal,
         party: PartyId,
+        limits: UploadLimits,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             store,
             uploads_dir,
             journal,
             party,
+            limits,
+            lanes: Lanes::default(),
             me: Weak::clone(me),
             running: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    fn shared(&self) -> Result<Arc<Self>, Fault> {
+        self.me.upgrade().ok_or_else(|| {
+            Fault::new(
+                tonic::Code::Unavailable,
+                "node.stopping",
+                "this node is shutting down",
+            )
         })
     }
 
@@ -119,4 +141,12 @@ impl Manifests for Matcher {
     fn journal(&self) -> &Journal {
         &self.journal
     }
+}
+
+/// Makes a file that only this user can read, or empties the one that is there.
+fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
 }

@@ -1,18 +1,18 @@
 //! Linkage runs and the delivery of positions.
 
+use linkage_core::ask::WholeBatch;
 use linkage_core::audit::action::Action;
-use linkage_core::encode::Batch;
 use linkage_core::linkmap::LinkMap;
 use linkage_core::project::Project;
-use linkage_core::run::{self, Outcome};
+use linkage_core::upload::Part;
 use linkage_proto::v1;
 use linkage_proto::v1::run_event::Event;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::Status;
 
-use super::{Matcher, spool};
+use super::{Matcher, link_stored, stored};
 use crate::authz::permit::{Caller, Member};
 use crate::fault::Fault;
 use crate::procedures::{Runs, runs};
@@ -28,13 +28,7 @@ impl Runs for Matcher {
         _: v1::StartRequest,
     ) -> Result<ReceiverStream<Result<v1::RunEvent, Status>>, Fault> {
         let (events, stream) = mpsc::channel(64);
-        let matcher = self.me.upgrade().ok_or_else(|| {
-            Fault::new(
-                Code::Unavailable,
-                "node.stopping",
-                "this node is shutting down",
-            )
-        })?;
+        let matcher = self.shared()?;
         // A run goes on when the one who asked for it goes away.
         tokio::spawn(async move {
             let result = matcher
@@ -120,7 +114,11 @@ impl Matcher {
 
     /// Every owner's sealed upload, in the manifest's order.
     fn complete_uploads(&self, project: &Project) -> Result<Vec<Upload>, Fault> {
-        let uploads = self.store.uploads(&project.id)?;
+        let part = match WholeBatch::of(&project.schema) {
+            Some(_) => Part::Whole,
+            None => Part::Keys,
+        };
+        let uploads = self.store.uploads(&project.id, part)?;
         let missing: Vec<_> = project
             .manifest
             .owners
@@ -128,7 +126,7 @@ impl Matcher {
             .filter(|owner| {
                 !uploads
                     .iter()
-                    .any(|up| up.sealed && up.party == owner.party.as_str())
+                    .any(|up| up.state.is_accepted() && up.party == owner.party.as_str())
             })
             .map(|owner| owner.party.to_string())
             .collect();
@@ -151,30 +149,36 @@ impl Matcher {
         uploads: &[Upload],
         events: &mpsc::Sender<Result<v1::RunEvent, Status>>,
     ) -> Result<(Run, u64), Fault> {
-        let (dir, ids) = (
-            self.uploads_dir.clone(),
-            uploads.iter().map(|u| u.id).collect::<Vec<_>>(),
-        );
-        let (settings, decide) = (project.schema.candidates.clone(), project.schema.decide);
-        let events = events.clone();
-        let linking = tokio::task::spawn_blocking(move || -> Result<Outcome, Fault> {
-            let batches: Vec<Batch> = ids
-                .iter()
-                .map(|id| spool::read(&dir, id))
-                .collect::<Result<_, _>>()?;
+        let tell = |done: u32, total: u32| {
+            let progress = v1::RunProgress { done, total };
+            // Progress is a courtesy: a slow reader misses some.
+            let _ = events.try_send(Ok(v1::RunEvent {
+                event: Some(Event::Progress(progress)),
+            }));
+        };
+        let keys_first = WholeBatch::of(&project.schema).is_none();
+        if keys_first {
+            self.gather(project, uploads, &tell).await?;
+        }
+        let (dir, uploads) = (self.uploads_dir.clone(), uploads.to_vec());
+        let (schema, events) = (project.schema.clone(), events.clone());
+        let linking = tokio::task::spawn_blocking(move || {
+            if !keys_first {
+                uploads
+                    .iter()
+                    .try_for_each(|upload| stored::of_whole(&dir, upload))?;
+            }
             let progress = |done: usize, total: usize| {
                 let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
                 let progress = v1::RunProgress {
                     done: count(done),
                     total: count(total),
                 };
-                // Progress is a courtesy: a slow reader misses some.
                 let _ = events.try_send(Ok(v1::RunEvent {
                     event: Some(Event::Progress(progress)),
                 }));
             };
-            let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-            Ok(run::link(&columns, &settings, decide, &progress)?)
+            link_stored(&dir, &uploads, &schema, false, &progress)
         });
         let outcome = linking.await??;
         let map = LinkMap::draw(&outcome.clusters, &mut crate::entropy::generator()?)

@@ -1,77 +1,64 @@
 //! Uploads of encoded batches.
 
-use std::sync::Arc;
-
+use linkage_core::ask::WholeBatch;
 use linkage_core::audit::action::Action;
+use linkage_core::audit::tree::Hash;
 use linkage_core::encode::Header;
 use linkage_core::ids::PartyId;
 use linkage_core::project::{Project, Purpose};
+use linkage_core::upload::state::{Sealed, State};
+use linkage_core::upload::{Announcement, Part};
 use linkage_proto::v1;
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::Matcher;
-use super::spool::Spool;
+use super::receive::Receiving;
+use super::spool::{self, Spool};
 use crate::authz::permit::{Caller, Member, Permit};
 use crate::fault::Fault;
 use crate::procedures::{Uploads, uploads};
 use crate::store::matcher::Upload;
 use crate::wire;
 
-/// Largest chunk: above 256 KiB throughput fell in the measurement that the message limit is from.
-const CHUNK_BYTES_MAX: u32 = 256 * 1024;
-
-/// Smallest chunk: chunks are numbered in 32 bits, and every one is written through to the disk.
-const CHUNK_BYTES_MIN: u32 = 4 * 1024;
-
-/// Most rows of one upload.
-const ROWS_MAX: u64 = 50_000_000;
-
-/// Acknowledgements under way; a sender that does not read them is held back.
-const ACKS_WAITING: usize = 32;
-
 impl Uploads for Matcher {
     async fn begin(
         &self,
         member: Member<uploads::Begin>,
         request: v1::BeginRequest,
-    ) -> Result<v1::BeginReply, Fault> {
+    ) -> Result<v1::UploadState, Fault> {
         let project = member.project();
         self.require_keyed(project)?;
-        let upload = self.announced(project, member.party(), &request)?;
-        let reply = |upload: &Upload| -> Result<_, Fault> {
-            let next_chunk = match upload.sealed {
-                true => u32::MAX,
-                false => Spool::open(&self.uploads_dir, upload)?.next_chunk(),
-            };
-            Ok(v1::BeginReply {
-                upload: upload.id.to_vec().into(),
-                next_chunk,
-                sealed: upload.sealed,
-            })
-        };
-        let before = self.store.uploads(&project.id)?;
-        if let Some(before) = before.iter().find(|before| before.party == upload.party) {
-            if before.digest != upload.digest || before.chunk_bytes != upload.chunk_bytes {
+        self.expire_idle()?;
+        let mut upload = self.announced(project, member.party(), &request)?;
+        if let Some(before) = self.store.upload_of(&upload.operation)? {
+            if before.request != upload.request || before.party != upload.party {
                 return Err(Fault::new(
                     Code::AlreadyExists,
-                    "upload.other",
-                    "this owner began to upload another batch for the project",
+                    "upload.idempotency_mismatch",
+                    "this operation key stands for another request; draw a new one for each upload",
                 ));
             }
-            return reply(before);
+            if matches!(before.state, State::Open(_)) {
+                // A stream that its sender has lost may still bring chunks. From here on it stores
+                // none, so that what is told now is what the next stream finds.
+                let lane = self.lanes.of(&before.id);
+                tokio::task::spawn_blocking(move || lane.clear()).await?;
+            }
+            self.store.touch_upload(&before.id, now())?;
+            return self.upload_state(&before);
         }
-        let header = Header::from_bytes(&upload.header)?;
+        let rows = self.admit(project, &mut upload)?;
         self.journal
             .act_of(member.caller(), Action::UploadBegin, hex::encode(upload.id))
             .project(&project.id)
-            .count("rows", header.rows)
+            .count("rows", rows)
             .digest("batch", &upload.digest)
+            .digest("root", &upload.root.0)
             .ok()?;
-        self.store.add_upload(&upload)?;
-        reply(&upload)
+        self.store.add_upload(&upload, now())?;
+        self.upload_state(&upload)
     }
 
     async fn put(
@@ -85,61 +72,66 @@ impl Uploads for Matcher {
             .map_err(|status| Fault::broken(&status))?
             .ok_or_else(|| Fault::malformed("an empty upload"))?;
         let upload = self.own_upload(permit.caller(), &first.upload)?;
-        if upload.sealed {
-            return Err(Fault::state(
-                "upload.sealed",
-                "the batch is accepted already",
-            ));
+        if !matches!(upload.state, State::Open(_)) {
+            return Err(not_open(&upload));
         }
-        let spool = Arc::new(std::sync::Mutex::new(Spool::open(
-            &self.uploads_dir,
-            &upload,
-        )?));
-        let (acks, stream) = mpsc::channel(ACKS_WAITING);
-        tokio::spawn(async move {
-            let mut chunk = first;
-            loop {
-                let result = store_chunk(&spool, &upload, chunk).await;
-                let failed = result.is_err();
-                if acks.send(result.map_err(Status::from)).await.is_err() || failed {
-                    return;
-                }
-                chunk = match chunks.next().await {
-                    Some(Ok(next)) => next,
-                    // The sender is gone or done; what was acknowledged is on disk.
-                    Some(Err(_)) | None => return,
-                };
-            }
-        });
+        self.store.touch_upload(&upload.id, now())?;
+        let lane = self.lanes.of(&upload.id);
+        let (dir, limits) = (self.uploads_dir.clone(), self.limits.clone());
+        let id = upload.id;
+        let turn =
+            tokio::task::spawn_blocking(move || lane.take(|| Spool::open(&dir, &upload, &limits)));
+        let receiving = Receiving {
+            upload: id,
+            turn: turn.await??,
+            waiting_max: self.limits.unacknowledged_max,
+            age_max: self.limits.stream_age_max,
+        };
+        let (acks, stream) = mpsc::channel(self.limits.unacknowledged_max);
+        tokio::spawn(receiving.run(first, chunks, acks));
         Ok(ReceiverStream::new(stream))
+    }
+
+    async fn status(
+        &self,
+        permit: Permit<uploads::Status>,
+        request: v1::UploadName,
+    ) -> Result<v1::UploadState, Fault> {
+        let upload = self.own_upload(permit.caller(), &request.upload)?;
+        self.upload_state(&upload)
     }
 
     async fn seal(
         &self,
         permit: Permit<uploads::Seal>,
-        request: v1::SealRequest,
-    ) -> Result<v1::SealReply, Fault> {
+        request: v1::UploadName,
+    ) -> Result<v1::UploadState, Fault> {
         let upload = self.own_upload(permit.caller(), &request.upload)?;
-        let rows = Header::from_bytes(&upload.header)?.rows;
-        if upload.sealed {
-            return Ok(v1::SealReply { rows });
-        }
-        let act = self
-            .journal
-            .act_of(permit.caller(), Action::UploadSeal, hex::encode(upload.id))
+        let matcher = self.shared()?;
+        // The check goes on when the one who asked for it goes away.
+        let sealing =
+            tokio::spawn(async move { matcher.seal_upload(permit.caller(), upload.id).await });
+        sealing.await?
+    }
+
+    async fn abort(
+        &self,
+        permit: Permit<uploads::Abort>,
+        request: v1::UploadName,
+    ) -> Result<v1::UploadState, Fault> {
+        let upload = self.own_upload(permit.caller(), &request.upload)?;
+        let State::Open(open) = upload.state else {
+            if upload.state.is_live() {
+                return Err(not_open(&upload));
+            }
+            return self.upload_state(&upload);
+        };
+        self.journal
+            .act_of(permit.caller(), Action::UploadAbort, hex::encode(upload.id))
             .project(&upload.project)
-            .count("rows", rows)
-            .digest("batch", &upload.digest);
-        let dir = self.uploads_dir.clone();
-        let sealing = upload.clone();
-        let sealed =
-            tokio::task::spawn_blocking(move || Spool::open(&dir, &sealing)?.seal(&sealing.digest));
-        match sealed.await? {
-            Ok(()) => act.ok()?,
-            Err(fault) => return Err(act.failed(fault)),
-        }
-        self.store.seal_upload(&upload.id)?;
-        Ok(v1::SealReply { rows })
+            .ok()?;
+        self.end_upload(&upload, open.abort().into())?;
+        self.upload_state(&self.own_upload(permit.caller(), &upload.id)?)
     }
 }
 
@@ -151,12 +143,60 @@ impl Matcher {
         party: &PartyId,
         request: &v1::BeginRequest,
     ) -> Result<Upload, Fault> {
+        let operation = wire::operation(&request.operation)?;
         let digest = wire::fixed(&request.digest, "the batch's digest")?;
-        project.verify(party, Purpose::Batch, &digest, &request.signature)?;
-        let header = Header::from_bytes(&request.header)?;
+        let root = Hash(wire::fixed(&request.root, "the root of the chunks")?);
+        let announced = Announcement {
+            operation: &operation,
+            project: &project.id,
+            party,
+            header: &request.header,
+            chunk_bytes: request.chunk_bytes,
+            digest: &digest,
+            root: &root,
+        }
+        .digest();
+        project.verify(party, Purpose::Batch, &announced, &request.signature)?;
+        Ok(Upload {
+            id: crate::entropy::name()?,
+            operation,
+            request: announced,
+            project: project.id,
+            party: party.to_string(),
+            // Told by its header, when it is admitted.
+            part: Part::Whole,
+            header: request.header.to_vec(),
+            digest,
+            root,
+            chunk_bytes: request.chunk_bytes,
+            state: State::NEW,
+        })
+    }
+
+    /// Whether a new upload may begin, and as which part; its number of rows.
+    fn admit(&self, project: &Project, upload: &mut Upload) -> Result<u64, Fault> {
+        let header = Header::from_bytes(&upload.header)?;
+        upload.part = self.part(project, &upload.party, &header)?;
+        for other in self.store.uploads(&project.id, upload.part)? {
+            if other.party == upload.party {
+                return Err(Fault::new(
+                    Code::AlreadyExists,
+                    "upload.other",
+                    "this owner has another upload for the project; it must be given up first, and \
+                     cannot be once it is accepted",
+                ));
+            }
+            header.comparable(&Header::from_bytes(&other.header)?)?;
+        }
+        self.require_quota(upload, &header)?;
+        Ok(header.rows)
+    }
+
+    /// What of a batch a header announces.
+    fn part(&self, project: &Project, party: &str, header: &Header) -> Result<Part, Fault> {
         // Which data pack the owners use is theirs to agree on; `comparable` below holds them to
         // it.
-        let expected = Header {
+        let whole = Header {
             pack: header.pack,
             ..Header::new(
                 *project.id.as_bytes(),
@@ -165,28 +205,180 @@ impl Matcher {
                 header.rows,
             )
         };
-        if header != expected {
+        let keys_first = WholeBatch::of(&project.schema).is_none();
+        if !keys_first && *header == whole {
+            return Ok(Part::Whole);
+        }
+        if keys_first && *header == whole.keys_only() {
+            return Ok(Part::Keys);
+        }
+        if !keys_first || *header != whole.tokens_only(header.rows) {
             return Err(Fault::new(
                 Code::InvalidArgument,
                 "upload.schema",
                 "the batch was not made under this project's manifest and schema",
             ));
         }
-        for other in self.store.uploads(&project.id)? {
-            header.comparable(&Header::from_bytes(&other.header)?)?;
+        match self.store.ask(&project.id, party)? {
+            Some(ask) if ask.rows == header.rows => Ok(Part::Tokens),
+            Some(ask) => Err(Fault::state(
+                "ask.rows",
+                format!(
+                    "{} tokens were asked for, {} announced",
+                    ask.rows, header.rows
+                ),
+            )),
+            None => Err(Fault::state(
+                "ask.none",
+                "this owner was not asked for tokens",
+            )),
         }
-        let fits = (CHUNK_BYTES_MIN..=CHUNK_BYTES_MAX).contains(&request.chunk_bytes);
-        if !fits || !(1..=ROWS_MAX).contains(&header.rows) {
+    }
+
+    /// Refuses an upload that is too large, one too many, or more than the disk holds.
+    fn require_quota(&self, upload: &Upload, header: &Header) -> Result<(), Fault> {
+        let limits = &self.limits;
+        let fits = (limits.chunk_bytes_min..=limits.chunk_bytes_max).contains(&upload.chunk_bytes);
+        if !fits || header.rows == 0 {
             return Err(Fault::malformed("the batch's size"));
         }
-        Ok(Upload {
-            id: crate::entropy::name()?,
-            project: project.id,
-            party: party.to_string(),
-            header: request.header.to_vec(),
-            digest,
-            chunk_bytes: request.chunk_bytes,
-            sealed: false,
+        let quota =
+            |message: String| Err(Fault::new(Code::ResourceExhausted, "upload.quota", message));
+        if header.rows > limits.rows_max || header.body_bytes() > limits.bytes_max {
+            return quota(format!(
+                "a batch has at most {} rows and {} bytes",
+                limits.rows_max, limits.bytes_max
+            ));
+        }
+        let under_way = self.store.uploads_under_way(&upload.party)?;
+        if under_way >= limits.under_way_per_party_max {
+            return quota(format!(
+                "{under_way} uploads of this owner are under way; finish or abort one of them"
+            ));
+        }
+        spool::require_room(&self.uploads_dir, header.body_bytes(), limits)
+    }
+
+    /// Checks an upload whose chunks are all there, once, and accepts or refuses it.
+    async fn seal_upload(&self, caller: &Caller, id: [u8; 16]) -> Result<v1::UploadState, Fault> {
+        let lane = self.lanes.of(&id);
+        let _one_at_a_time = lane.checking.lock().await;
+        let mut upload = self.own_upload(caller, &id)?;
+        // Whether a check that a crash ended may have come to its end in the log.
+        let mut resumed = true;
+        if let State::Open(open) = upload.state {
+            lane.clear();
+            let (next, chunks) = (
+                spool::next_chunk(&self.uploads_dir, &upload)?,
+                spool::chunks_of(&upload)?,
+            );
+            if next < chunks {
+                return Err(Fault::state(
+                    "upload.incomplete",
+                    format!("{next} of {chunks} chunks are here"),
+                ));
+            }
+            self.journal
+                .act_of(caller, Action::UploadSeal, hex::encode(id))
+                .project(&upload.project)
+                .digest("root", &upload.root.0)
+                .ok()?;
+            let sealed = State::from(open.seal());
+            self.store.move_upload(&id, upload.state, sealed)?;
+            upload.state = sealed;
+            resumed = false;
+        }
+        if let State::Sealed(sealed) = upload.state {
+            self.check_upload(caller, &upload, sealed, resumed).await?;
+            upload = self.own_upload(caller, &id)?;
+        }
+        self.lanes.close(&id);
+        self.upload_state(&upload)
+    }
+
+    async fn check_upload(
+        &self,
+        caller: &Caller,
+        upload: &Upload,
+        sealed: Sealed,
+        resumed: bool,
+    ) -> Result<(), Fault> {
+        let (dir, checked) = (self.uploads_dir.clone(), upload.clone());
+        let check = tokio::task::spawn_blocking(move || spool::check(&dir, &checked));
+        let rows = Header::from_bytes(&upload.header)?.rows;
+        let (action, state) = match check.await?? {
+            Ok(()) => (Action::UploadAccept, State::from(sealed.accept())),
+            Err(reason) => (Action::UploadRefuse, State::from(sealed.refuse(reason))),
+        };
+        let object = hex::encode(upload.id);
+        // The log comes first: what it does not say has not happened. A crash between the two
+        // leaves the upload sealed, and an entry that must not be written twice.
+        if !resumed || !self.journal.has(action, &object)? {
+            let act = self
+                .journal
+                .act_of(caller, action, object)
+                .project(&upload.project)
+                .count("rows", rows)
+                .digest("batch", &upload.digest)
+                .digest("root", &upload.root.0);
+            match state.reason() {
+                None => act.ok()?,
+                Some(reason) => {
+                    let refused = Fault::new(Code::DataLoss, reason.code(), reason.to_string());
+                    act.failed(refused);
+                }
+            }
+        }
+        if state.is_accepted() {
+            self.store.move_upload(&upload.id, upload.state, state)?;
+            return Ok(());
+        }
+        self.end_upload(upload, state)
+    }
+
+    /// Moves an upload to a final state without a batch, and removes its bytes.
+    fn end_upload(&self, upload: &Upload, state: State) -> Result<(), Fault> {
+        self.store.move_upload(&upload.id, upload.state, state)?;
+        self.lanes.close(&upload.id);
+        spool::remove(&self.uploads_dir, &upload.id)
+    }
+
+    /// Ends the uploads that nobody has gone on with for too long.
+    fn expire_idle(&self) -> Result<(), Fault> {
+        let idle = i64::try_from(self.limits.idle_max.as_secs()).unwrap_or(i64::MAX);
+        for upload in self.store.idle_uploads(now().saturating_sub(idle))? {
+            let State::Open(open) = upload.state else {
+                continue;
+            };
+            self.journal
+                .act(Action::UploadExpire, hex::encode(upload.id))
+                .project(&upload.project)
+                .ok()?;
+            self.end_upload(&upload, open.expire().into())?;
+        }
+        Ok(())
+    }
+
+    /// How far an upload is, for its owner.
+    fn upload_state(&self, upload: &Upload) -> Result<v1::UploadState, Fault> {
+        use v1::upload_state::State as Told;
+        let chunks = spool::chunks_of(upload)?;
+        let (state, next_chunk) = match upload.state {
+            State::Open(_) => (Told::Open, spool::next_chunk(&self.uploads_dir, upload)?),
+            State::Sealed(_) => (Told::Sealed, chunks),
+            State::Accepted(_) => (Told::Accepted, chunks),
+            State::Refused(_) => (Told::Refused, 0),
+            State::Expired(_) => (Told::Expired, 0),
+        };
+        let reason = upload.state.reason().map(|reason| reason.code());
+        Ok(v1::UploadState {
+            upload: upload.id.to_vec().into(),
+            state: state.into(),
+            next_chunk,
+            chunks,
+            rows: Header::from_bytes(&upload.header)?.rows,
+            root: upload.root.0.to_vec().into(),
+            reason: reason.unwrap_or_default().to_owned(),
         })
     }
 
@@ -205,23 +397,15 @@ impl Matcher {
     }
 }
 
-async fn store_chunk(
-    spool: &Arc<std::sync::Mutex<Spool>>,
-    upload: &Upload,
-    chunk: v1::Chunk,
-) -> Result<v1::Ack, Fault> {
-    if chunk.upload != upload.id.as_slice() {
-        return Err(Fault::malformed("a chunk of another upload"));
-    }
-    let spool = Arc::clone(spool);
-    tokio::task::spawn_blocking(move || {
-        let mut spool = spool
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        spool.append(chunk.index, chunk.crc32c, &chunk.rows)?;
-        Ok(v1::Ack {
-            next_chunk: spool.next_chunk(),
-        })
-    })
-    .await?
+fn not_open(upload: &Upload) -> Fault {
+    let state = upload.state.name();
+    Fault::state(
+        "upload.not_open",
+        format!("this upload is {state} and takes no chunks"),
+    )
+}
+
+/// Seconds of Unix time by the system's clock.
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
 }

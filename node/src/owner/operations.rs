@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use linkage_core::ask::WholeBatch;
 use linkage_core::audit::action::Action;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{
@@ -17,6 +18,7 @@ use tonic::Code;
 use super::Owner;
 use super::peers::relayed;
 use super::progress::{self, ProgressStream, Reporter};
+use super::upload::TOKENS_WHEN_ASKED;
 use crate::authz::permit::Permit;
 use crate::fault::Fault;
 use crate::procedures::{Operations, operations};
@@ -179,6 +181,7 @@ impl Owner {
             matcher: matcher.party.clone(),
             nonce: hex::encode(crate::entropy::name()?),
             schema: request.schema,
+            ask_rows_max_share: request.ask_rows_max_share,
             tables: Tables {
                 analysts,
                 threshold_k: request.threshold_k,
@@ -267,6 +270,10 @@ impl Owner {
         let risk = manifest.accepted_risk.clone();
         let (risk_accepted_by, risk_reason) =
             risk.map_or_else(Default::default, |risk| (risk.by, risk.reason));
+        let tokens_sent =
+            WholeBatch::of(&project.schema).map_or(TOKENS_WHEN_ASKED, WholeBatch::words);
+        let asked = self.store.asked(&project.id)?;
+        let (rows, rows_asked) = asked.map_or((0, 0), |asked| (asked.rows, asked.hits));
         Ok(v1::ProjectStatus {
             profile: project.schema.token.profile.as_str().to_owned(),
             risk_accepted_by,
@@ -284,6 +291,9 @@ impl Owner {
             keyed: self.vault.key(&project.id)?.is_some(),
             uploaded: self.store.upload_sealed(&project.id)? == Some(true),
             positioned: self.store.positions(&project.id)?.is_some(),
+            tokens_sent: tokens_sent.to_owned(),
+            rows,
+            rows_asked,
         })
     }
 
@@ -327,7 +337,8 @@ impl Owner {
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
         self.project(&id)?;
-        let rows = self.store.record_ids(&id)?.len();
+        let dummies = self.store.dummies(&id)?;
+        let rows = self.store.record_ids(&id)?.len() + dummies.len();
         let request = v1::PositionsRequest {
             project: id.as_bytes().to_vec().into(),
         };
@@ -358,7 +369,7 @@ impl Owner {
             report.step("positions", fetched.positions.len() as u64, rows as u64);
         }
         let fetched = fetched.filter(|fetched| fetched.positions.len() == rows);
-        let fetched = fetched.ok_or_else(|| Fault::malformed("the number of positions"))?;
+        let mut fetched = fetched.ok_or_else(|| Fault::malformed("the number of positions"))?;
         // Two own records in one place would be counted twice in every table.
         let mut distinct = fetched.positions.clone();
         distinct.sort_unstable();
@@ -366,6 +377,12 @@ impl Owner {
         if distinct.len() != rows {
             return Err(Fault::malformed("positions that repeat"));
         }
+        // Nobody stands at the positions of rows that are nobody's.
+        let mut row = 0;
+        fetched.positions.retain(|_| {
+            row += 1;
+            dummies.binary_search(&(row - 1)).is_err()
+        });
         self.journal
             .act(Action::LinkmapFetch, hex::encode(fetched.run))
             .project(&id)

@@ -1,6 +1,7 @@
 //! Calls to other nodes.
 
 use linkage_core::ids::PartyId;
+use linkage_proto::v1::asks_client::AsksClient;
 use linkage_proto::v1::mailbox_client::MailboxClient;
 use linkage_proto::v1::projects_client::ProjectsClient;
 use linkage_proto::v1::runs_client::RunsClient;
@@ -10,6 +11,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::Owner;
+use crate::authz::REASON_METADATA;
 use crate::connect::{ConnectError, Target, connect};
 use crate::fault::{Chain, Fault};
 use crate::settings::{NodeRole, Peer};
@@ -21,6 +23,11 @@ impl Owner {
 
     pub(super) async fn mailbox(&self) -> Result<MailboxClient<Channel>, Fault> {
         Ok(MailboxClient::new(self.matcher_channel().await?))
+    }
+
+    pub(super) async fn asks(&self) -> Result<AsksClient<Channel>, Fault> {
+        let limit = self.limits.message_bytes_max;
+        Ok(AsksClient::new(self.matcher_channel().await?).max_decoding_message_size(limit))
     }
 
     pub(super) async fn uploads(&self) -> Result<UploadsClient<Channel>, Fault> {
@@ -58,29 +65,56 @@ impl Owner {
     }
 
     async fn channel(&self, peer: &Peer) -> Result<Channel, Fault> {
-        let unreachable = |error: &(dyn std::error::Error + 'static)| {
+        let misnamed = |error: &(dyn std::error::Error + 'static)| {
             let message = format!("{} cannot be reached: {}", peer.party, Chain(error));
-            Fault::new(Code::Unavailable, "peer.unreachable", message)
+            Fault::state("peer.unreachable", message)
         };
         let identity = peer
             .identity(&self.settings.trust_domain)
-            .map_err(|e| unreachable(&e))?;
-        let target = Target::new(&peer.address, identity).map_err(|e| unreachable(&e))?;
+            .map_err(|e| misnamed(&e))?;
+        let target = Target::new(&peer.address, identity).map_err(|e| misnamed(&e))?;
         connect(target, self.tls.clone(), &self.limits)
             .await
-            .map_err(|e| unreachable(&e))
+            .map_err(|error| unreachable(&peer.party, &error))
     }
 }
 
-/// What another node answered, as a fault of our own: its words, with its code.
+/// No connection: for now, or until somebody does something about certificates or addresses.
+fn unreachable(who: &dyn std::fmt::Display, error: &ConnectError) -> Fault {
+    let code = match error {
+        ConnectError::Unreachable { .. }
+        | ConnectError::Timeout { .. }
+        | ConnectError::Closed { .. }
+        | ConnectError::Http2 { .. } => Code::Unavailable,
+        _ => Code::FailedPrecondition,
+    };
+    let message = format!("{who} cannot be reached: {}", Chain(error));
+    Fault::new(code, "peer.unreachable", message)
+}
+
+/// What another node answered, as a fault of our own: its words and its reason, with its code. What
+/// no node answered, because the connection broke or time ran out, is `Unavailable` or
+/// `DeadlineExceeded`, whatever the HTTP/2 client calls it.
 pub(super) fn relayed(status: Status) -> Fault {
     if let Some(error) = ConnectError::in_chain(&status) {
-        let message = format!("the connection failed: {}", Chain(error));
+        return unreachable(&"the other node", error);
+    }
+    // Both ends give a deadline as a cancelled call, with these words.
+    if status.message() == tonic::TimeoutExpired(()).to_string() {
+        let message = "the other node did not answer in time";
+        return Fault::new(Code::DeadlineExceeded, "peer.unreachable", message);
+    }
+    // A status that was made here has a cause; one that came over the wire has none.
+    if let Some(cause) = std::error::Error::source(&status) {
+        let message = format!("the connection to the other node broke: {}", Chain(cause));
         return Fault::new(Code::Unavailable, "peer.unreachable", message);
     }
-    Fault::new(
-        status.code(),
-        "peer.refused",
-        format!("the other node answered: {}", status.message()),
-    )
+    let reason = status.metadata().get(REASON_METADATA);
+    let reason = reason.and_then(|reason| reason.to_str().ok());
+    let message = format!(
+        "the other node answered: {} [{}]",
+        status.message(),
+        reason.unwrap_or("unknown")
+    );
+    Fault::new(status.code(), "peer.refused", message)
 }

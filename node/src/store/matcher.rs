@@ -1,5 +1,8 @@
 //! The matcher's state: projects, signatures, mailbox, uploads, runs.
 
+mod asks;
+mod uploads;
+
 use std::path::Path;
 
 use linkage_core::ids::{PartyId, ProjectId};
@@ -7,6 +10,9 @@ use rusqlite::{OptionalExtension, params};
 use rusqlite_migration::M;
 
 use super::{Database, Error, fixed};
+
+pub use asks::Ask;
+pub use uploads::Upload;
 
 const MIGRATIONS: &[M<'static>] = &[M::up(
     "CREATE TABLE project (id BLOB PRIMARY KEY, manifest BLOB NOT NULL) WITHOUT ROWID;
@@ -18,9 +24,16 @@ const MIGRATIONS: &[M<'static>] = &[M::up(
          recipient TEXT NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL,
          PRIMARY KEY (project, kind, sender, recipient)) WITHOUT ROWID;
      CREATE TABLE upload (
-         id BLOB PRIMARY KEY, project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL,
-         header BLOB NOT NULL, digest BLOB NOT NULL, chunk_bytes INTEGER NOT NULL,
-         sealed INTEGER NOT NULL, UNIQUE (project, party)) WITHOUT ROWID;
+         id BLOB PRIMARY KEY, operation BLOB NOT NULL UNIQUE, request BLOB NOT NULL,
+         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, part TEXT NOT NULL,
+         header BLOB NOT NULL, digest BLOB NOT NULL, root BLOB NOT NULL,
+         chunk_bytes INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT,
+         touched INTEGER NOT NULL) WITHOUT ROWID;
+     CREATE UNIQUE INDEX upload_live ON upload (project, party, part)
+         WHERE state IN ('open', 'sealed', 'accepted');
+     CREATE TABLE ask (
+         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, rows INTEGER NOT NULL,
+         refused INTEGER NOT NULL, PRIMARY KEY (project, party)) WITHOUT ROWID;
      CREATE TABLE run (
          project BLOB PRIMARY KEY REFERENCES project(id), id BLOB NOT NULL, positions INTEGER NOT NULL,
          report TEXT NOT NULL) WITHOUT ROWID;
@@ -40,25 +53,6 @@ pub struct Item {
     pub body: Vec<u8>,
     /// The sender's signature.
     pub signature: Vec<u8>,
-}
-
-/// An upload.
-#[derive(Clone)]
-pub struct Upload {
-    /// Name, random.
-    pub id: [u8; 16],
-    /// The project.
-    pub project: ProjectId,
-    /// The owner.
-    pub party: String,
-    /// The batch's header.
-    pub header: Vec<u8>,
-    /// SHA-256 over header and rows.
-    pub digest: [u8; 32],
-    /// Bytes of a full chunk.
-    pub chunk_bytes: u32,
-    /// Whether the batch is complete and checked.
-    pub sealed: bool,
 }
 
 /// A finished run.
@@ -195,61 +189,6 @@ impl MatcherStore {
             .collect()
     }
 
-    /// Keeps a new upload.
-    ///
-    /// # Errors
-    /// When the database fails, or the owner has an upload for the project.
-    pub fn add_upload(&self, upload: &Upload) -> rusqlite::Result<()> {
-        self.0
-            .lock()
-            .execute(
-                "INSERT INTO upload VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    upload.id,
-                    upload.project.as_bytes(),
-                    upload.party,
-                    upload.header,
-                    upload.digest,
-                    upload.chunk_bytes,
-                    upload.sealed
-                ],
-            )
-            .map(drop)
-    }
-
-    /// Marks an upload as complete.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn seal_upload(&self, id: &[u8; 16]) -> rusqlite::Result<()> {
-        self.0
-            .lock()
-            .execute("UPDATE upload SET sealed = 1 WHERE id = ?1", [id])
-            .map(drop)
-    }
-
-    /// An upload by its name.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn upload(&self, id: &[u8]) -> rusqlite::Result<Option<Upload>> {
-        let connection = self.0.lock();
-        connection
-            .query_row("SELECT * FROM upload WHERE id = ?1", [id], upload)
-            .optional()
-    }
-
-    /// All uploads of a project, in order of party.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn uploads(&self, id: &ProjectId) -> rusqlite::Result<Vec<Upload>> {
-        let connection = self.0.lock();
-        let mut statement =
-            connection.prepare("SELECT * FROM upload WHERE project = ?1 ORDER BY party")?;
-        statement.query_map([id.as_bytes()], upload)?.collect()
-    }
-
     /// Keeps a finished run and every owner's positions, in one transaction.
     ///
     /// # Errors
@@ -318,18 +257,4 @@ impl MatcherStore {
                 .collect()
         }))
     }
-}
-
-fn upload(row: &rusqlite::Row<'_>) -> rusqlite::Result<Upload> {
-    let (id, project, digest): (Vec<u8>, Vec<u8>, Vec<u8>) =
-        (row.get(0)?, row.get(1)?, row.get(4)?);
-    Ok(Upload {
-        id: fixed(&id)?,
-        project: fixed::<32>(&project)?.into(),
-        party: row.get(2)?,
-        header: row.get(3)?,
-        digest: fixed(&digest)?,
-        chunk_bytes: row.get(5)?,
-        sealed: row.get(6)?,
-    })
 }

@@ -118,6 +118,16 @@ pub fn private_folder(path: &Path) -> Result<(), Error> {
         })
 }
 
+/// A count as SQLite keeps it.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count that SQLite kept.
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
 /// 16 or 32 bytes from a column that this program wrote.
 fn fixed<const N: usize>(bytes: &[u8]) -> rusqlite::Result<[u8; N]> {
     bytes.try_into().map_err(|_| {

@@ -7,13 +7,14 @@ use rusqlite::{OptionalExtension, params};
 use rusqlite_migration::M;
 use zeroize::Zeroizing;
 
-use super::{Database, Error, fixed};
+use super::{Database, Error, fixed, signed, unsigned};
 
 const MIGRATIONS: &[M<'static>] = &[M::up(
     "CREATE TABLE project (id BLOB PRIMARY KEY, manifest BLOB NOT NULL) WITHOUT ROWID;
      CREATE TABLE upload (
          project BLOB PRIMARY KEY, dataset TEXT NOT NULL, sealed INTEGER NOT NULL,
-         summary TEXT NOT NULL) WITHOUT ROWID;
+         summary TEXT NOT NULL, dummies BLOB NOT NULL, keys_first INTEGER NOT NULL,
+         answer TEXT, asked INTEGER, rows INTEGER) WITHOUT ROWID;
      CREATE TABLE record (
          project BLOB NOT NULL REFERENCES upload(project), row INTEGER NOT NULL, id TEXT NOT NULL,
          PRIMARY KEY (project, row)) WITHOUT ROWID;
@@ -51,6 +52,37 @@ pub struct Uploaded<'a> {
     pub summary: &'a str,
     /// Attribute name and the category of each uploaded row.
     pub attributes: &'a [(String, Vec<Option<u16>>)],
+    /// Rows of the batch that are nobody's, rising. All other rows are counted without them.
+    pub dummies: &'a [u32],
+    /// Whether keys are sent first and tokens when asked for.
+    pub keys_first: bool,
+}
+
+/// How the matcher's question about a project was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// With the tokens.
+    Given,
+    /// Not at all.
+    Refused,
+}
+
+impl Answer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What the matcher asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Rows of which it asked the token.
+    pub hits: u64,
+    /// Rows in all.
+    pub rows: u64,
 }
 
 /// What became of a debit.
@@ -107,8 +139,14 @@ impl OwnerStore {
             transaction.execute(&delete, [project.as_bytes()])?;
         }
         transaction.execute(
-            "INSERT INTO upload VALUES (?1, ?2, 0, ?3)",
-            params![project.as_bytes(), uploaded.dataset, uploaded.summary],
+            "INSERT INTO upload VALUES (?1, ?2, 0, ?3, ?4, ?5, NULL, NULL, NULL)",
+            params![
+                project.as_bytes(),
+                uploaded.dataset,
+                uploaded.summary,
+                packed(uploaded.dummies),
+                uploaded.keys_first,
+            ],
         )?;
         let mut record = transaction.prepare("INSERT INTO record VALUES (?1, ?2, ?3)")?;
         for (row, id) in (0_i64..).zip(ids) {
@@ -175,7 +213,84 @@ impl OwnerStore {
             .map(drop)
     }
 
-    /// Record identities in the order of the uploaded rows.
+    /// Projects whose keys the matcher has and whose question is not answered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unanswered(&self) -> rusqlite::Result<Vec<ProjectId>> {
+        let connection = self.0.lock();
+        let mut statement = connection.prepare(
+            "SELECT project FROM upload WHERE sealed = 1 AND keys_first = 1 AND answer IS NULL",
+        )?;
+        let ids = statement.query_map([], |row| {
+            let id: Vec<u8> = row.get(0)?;
+            Ok(ProjectId::from(fixed::<32>(&id)?))
+        })?;
+        ids.collect()
+    }
+
+    /// Keeps how a question was answered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_answer(
+        &self,
+        project: &ProjectId,
+        answer: Answer,
+        asked: Asked,
+    ) -> rusqlite::Result<()> {
+        self.0
+            .lock()
+            .execute(
+                "UPDATE upload SET answer = ?2, asked = ?3, rows = ?4 WHERE project = ?1",
+                params![
+                    project.as_bytes(),
+                    answer.name(),
+                    signed(asked.hits),
+                    signed(asked.rows)
+                ],
+            )
+            .map(drop)
+    }
+
+    /// What the matcher asked for, once that is answered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn asked(&self, project: &ProjectId) -> rusqlite::Result<Option<Asked>> {
+        self.0
+            .lock()
+            .query_row(
+                "SELECT asked, rows FROM upload WHERE project = ?1 AND answer IS NOT NULL",
+                [project.as_bytes()],
+                |row| {
+                    Ok(Asked {
+                        hits: unsigned(row.get(0)?),
+                        rows: unsigned(row.get(1)?),
+                    })
+                },
+            )
+            .optional()
+    }
+
+    /// Rows of the project's batch that are nobody's, rising.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn dummies(&self, project: &ProjectId) -> rusqlite::Result<Vec<u32>> {
+        let bytes: Option<Vec<u8>> = self
+            .0
+            .lock()
+            .query_row(
+                "SELECT dummies FROM upload WHERE project = ?1",
+                [project.as_bytes()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(unpacked(&bytes.unwrap_or_default()))
+    }
+
+    /// Record identities in the order of the uploaded rows, without those of nobody.
     ///
     /// # Errors
     /// When the database fails.
@@ -235,11 +350,7 @@ impl OwnerStore {
         project: &ProjectId,
         positions: &Positions,
     ) -> rusqlite::Result<()> {
-        let bytes: Vec<u8> = positions
-            .positions
-            .iter()
-            .flat_map(|p| p.to_le_bytes())
-            .collect();
+        let bytes = packed(&positions.positions);
         self.0
             .lock()
             .execute(
@@ -259,12 +370,7 @@ impl OwnerStore {
             Ok(Positions {
                 run: fixed(&run)?,
                 range: row.get(2)?,
-                positions: bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|p| u32::from_le_bytes(*p))
-                    .collect(),
+                positions: unpacked(&bytes),
             })
         };
         self.0
@@ -322,6 +428,18 @@ impl OwnerStore {
     }
 }
 
+fn packed(numbers: &[u32]) -> Vec<u8> {
+    numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect()
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<u32> {
+    let numbers = bytes.as_chunks().0.iter();
+    numbers.map(|number| u32::from_le_bytes(*number)).collect()
+}
+
 fn spent(connection: &rusqlite::Connection, project: &ProjectId) -> rusqlite::Result<u64> {
     let sum: i64 = connection.query_row(
         "SELECT COALESCE(SUM(epsilon_thousandths), 0) FROM answer WHERE project = ?1",
@@ -370,6 +488,8 @@ mod tests {
             dataset: "people",
             summary: "{}",
             attributes: &attributes,
+            dummies: &[1, 4],
+            keys_first: true,
         };
         store
             .begin_upload(&project, &uploaded, ids.into_iter())
@@ -380,6 +500,13 @@ mod tests {
         assert_eq!(store.upload_sealed(&project).unwrap(), Some(false));
         store.seal_upload(&project).unwrap();
         assert_eq!(store.upload_sealed(&project).unwrap(), Some(true));
+        assert_eq!(store.dummies(&project).unwrap(), [1, 4]);
+        assert_eq!(store.unanswered().unwrap(), [project]);
+        assert_eq!(store.asked(&project).unwrap(), None);
+        let asked = Asked { hits: 2, rows: 5 };
+        store.set_answer(&project, Answer::Given, asked).unwrap();
+        assert_eq!(store.asked(&project).unwrap(), Some(asked));
+        assert!(store.unanswered().unwrap().is_empty());
         let positions = Positions {
             run: [1; 16],
             range: 2048,

@@ -1,0 +1,124 @@
+//! An owner that speaks the upload protocol by itself: with its own keys and whatever it likes to
+//! say.
+
+use anyhow::{Context as _, Result};
+use linkage_core::audit::tree::Hash;
+use linkage_core::encode::Header;
+use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::project::{Project, Purpose};
+use linkage_core::upload::{Announcement, root};
+use linkage_node::keyfile;
+use linkage_proto::v1;
+use ring::signature::Ed25519KeyPair;
+
+use crate::world::World;
+
+/// An owner's signing key and the project that it signs for.
+pub struct Sender {
+    party: PartyId,
+    project: Project,
+    key: Ed25519KeyPair,
+}
+
+/// A batch to announce.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// The operation key.
+    pub operation: [u8; 16],
+    /// The batch's header.
+    pub header: Vec<u8>,
+    /// Bytes of a full chunk.
+    pub chunk_bytes: u32,
+    /// The batch's digest.
+    pub digest: [u8; 32],
+    /// The root over its chunks.
+    pub root: Hash,
+}
+
+impl Parcel {
+    /// The batch of these bytes, under an operation key made from `name`.
+    ///
+    /// # Errors
+    /// When they are no batch.
+    pub fn of(batch: &[u8], chunk_bytes: u32, name: u8) -> Result<Self> {
+        let header = linkage_core::encode::batch::read_header(&mut &*batch)?.to_bytes();
+        let end = batch.len().checked_sub(32).context("too short")?;
+        let body = batch.get(header.len()..end).context("too short")?;
+        Ok(Self {
+            operation: operation(name),
+            root: root(body, chunk_bytes),
+            header,
+            chunk_bytes,
+            digest: batch.get(end..).context("too short")?.try_into()?,
+        })
+    }
+
+    /// The same under another header.
+    #[must_use]
+    pub fn with_header(self, header: &Header) -> Self {
+        Self {
+            header: header.to_bytes(),
+            ..self
+        }
+    }
+}
+
+/// An operation key: a UUID of version 7.
+pub fn operation(name: u8) -> [u8; 16] {
+    let mut key = u128::from_be_bytes([name; 16]);
+    // Version and variant, RFC 9562 section 5.7.
+    key = key & !(0xf << 76) | 0x7 << 76;
+    key = key & !(0x3 << 62) | 0x2 << 62;
+    key.to_be_bytes()
+}
+
+impl Sender {
+    /// The owner `party`, with the key from its folder, in a project that the matcher knows.
+    ///
+    /// # Errors
+    /// When there is no such project or key.
+    pub fn new(world: &World, party: &PartyId, project: ProjectId) -> Result<Self> {
+        let manifest = world.matcher_store()?.manifest(&project)?;
+        Ok(Self {
+            party: party.clone(),
+            project: Project::parse(&manifest.context("no manifest")?)?,
+            key: signing_key(world, party)?,
+        })
+    }
+
+    /// Announces a batch.
+    pub fn begin(&self, parcel: &Parcel) -> v1::BeginRequest {
+        let announced = Announcement {
+            operation: &parcel.operation,
+            project: &self.project.id,
+            party: &self.party,
+            header: &parcel.header,
+            chunk_bytes: parcel.chunk_bytes,
+            digest: &parcel.digest,
+            root: &parcel.root,
+        }
+        .digest();
+        let signature = self.project.sign(&self.key, Purpose::Batch, &announced);
+        v1::BeginRequest {
+            operation: parcel.operation.to_vec().into(),
+            project: self.project.id.as_bytes().to_vec().into(),
+            header: parcel.header.clone().into(),
+            chunk_bytes: parcel.chunk_bytes,
+            digest: parcel.digest.to_vec().into(),
+            root: parcel.root.0.to_vec().into(),
+            signature: signature.into(),
+        }
+    }
+}
+
+/// An owner's signing key, as a dishonest owner would use it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
+    let node = world.data_dir(party);
+    let node = node.parent().context("no folder")?;
+    let seed = keyfile::read(&node.join("signing.key"))?;
+    let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
+    key.map_err(|_| anyhow::anyhow!("no signing key"))
+}
