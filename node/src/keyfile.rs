@@ -5,7 +5,7 @@
 //! 64 hexadecimal digits
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -90,11 +90,44 @@ pub fn read(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
     parse(&text).ok_or_else(|| Error::Malformed(path.into()))
 }
 
-/// Writes a new key file with `comment` as its first line; never replaces one.
+/// Writes a new key file with `comment` as its first line; never replaces one. After a crash it is
+/// there whole or not at all.
 ///
 /// # Errors
 /// [`Error::Exists`] or [`Error::Io`].
 pub fn create(path: &Path, comment: &str, key: &[u8; KEY_BYTES]) -> Result<(), Error> {
+    let digits = Zeroizing::new(hex::encode(key));
+    let staged = staged(path);
+    match fs::remove_file(&staged) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error(&staged)(error));
+        }
+        _ => {}
+    }
+    write_new(&staged, &["# ", comment, "\n", &digits, "\n"])?;
+    // Unlike a renamed file, a linked one never takes another's place.
+    let linked = fs::hard_link(&staged, path);
+    fs::remove_file(&staged).map_err(io_error(&staged))?;
+    linked
+        .and_then(|()| sync_folder_of(path))
+        .map_err(io_error(path))
+}
+
+/// Where a file's content is written before it stands in its place.
+pub(crate) fn staged(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+/// Makes the names in the folder of `path` durable.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Writes a new file that only its owner may open.
+pub(crate) fn write_new(path: &Path, parts: &[&str]) -> Result<(), Error> {
     let io = io_error(path);
     let mut file = OpenOptions::new()
         .write(true)
@@ -102,8 +135,7 @@ pub fn create(path: &Path, comment: &str, key: &[u8; KEY_BYTES]) -> Result<(), E
         .mode(0o600)
         .open(path)
         .map_err(&io)?;
-    let digits = Zeroizing::new(hex::encode(key));
-    for part in ["# ", comment, "\n", &digits, "\n"] {
+    for part in parts {
         file.write_all(part.as_bytes()).map_err(&io)?;
     }
     file.sync_all().map_err(&io)
@@ -156,7 +188,14 @@ mod tests {
             create(&path, "again", &[8; 32]),
             Err(Error::Exists(_))
         ));
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        assert_eq!(*read(&path).unwrap(), [7; 32]);
+        assert!(!staged(&path).exists());
+        // Left half-written by a crash.
+        let path = dir.path().join("b.key");
+        fs::write(staged(&path), "# a te").unwrap();
+        create(&path, "a test", &[7; 32]).unwrap();
+        assert_eq!(*read(&path).unwrap(), [7; 32]);
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
         assert!(matches!(read(&path), Err(Error::Open { mode: 0o640, .. })));
     }
 

@@ -176,12 +176,13 @@ pub async fn run(
     health.shows(rules.iter().map(|rule| rule.path));
     rules.extend(HEALTH_RULES);
     let table = Table::new(me.party(), &rules)?;
-    let listener = listen(&settings.listen, &settings.data_dir.join(ADDRESS_FILE)).await?;
+    let (listener, address) = listen(&settings.listen).await?;
     journal
         .act(Action::NodeStart, me.to_string())
         .ok()
         .map_err(Error::Journal)?;
     journal.log().checkpoint()?;
+    tell(&address, &settings.data_dir.join(ADDRESS_FILE))?;
 
     let (hold, held) = watch::channel(None);
     let reload = Reload::new(&loaded)
@@ -248,24 +249,30 @@ struct RoleParts {
     database: Look,
 }
 
-/// Listens, and writes the address where whoever started the node on port 0 finds it.
-async fn listen(address: &str, file: &Path) -> Result<TcpListener, Error> {
+/// Listens; the address beside it is the one bound.
+async fn listen(address: &str) -> Result<(TcpListener, String), Error> {
     let failed = |source| Error::Listen {
         address: address.to_owned(),
         source,
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?.to_string();
+    Ok((listener, bound))
+}
+
+/// Writes an address where whoever started the node on port 0 finds it, and takes it as the sign
+/// that the node has started.
+fn tell(address: &str, file: &Path) -> Result<(), Error> {
     // Written whole before it can be read: whoever waits for the file must not see half of it.
     let partial = file.with_extension("partial");
-    std::fs::write(&partial, bound)
+    std::fs::write(&partial, address)
         .and_then(|()| std::fs::set_permissions(&partial, Permissions::from_mode(0o600)))
         .and_then(|()| std::fs::rename(&partial, file))
         .map_err(|source| store::Error::Io {
             path: file.to_owned(),
             source,
         })?;
-    Ok(listener)
+    Ok(())
 }
 
 /// Shows the state from the start on, so that a long start can be watched. Dropping the set ends
@@ -273,7 +280,8 @@ async fn listen(address: &str, file: &Path) -> Result<TcpListener, Error> {
 async fn monitor(settings: &Settings, health: &Health) -> Result<JoinSet<()>, Error> {
     let mut task = JoinSet::new();
     if let Some(address) = &settings.monitor.listen {
-        let listener = listen(address, &settings.data_dir.join(MONITOR_FILE)).await?;
+        let (listener, address) = listen(address).await?;
+        tell(&address, &settings.data_dir.join(MONITOR_FILE))?;
         task.spawn(observe::http::serve(listener, health.clone()));
     }
     Ok(task)
