@@ -195,6 +195,22 @@ impl From<linkage_core::project::Error> for Fault {
     }
 }
 
+impl From<linkage_core::project::state::Refused> for Fault {
+    fn from(refused: linkage_core::project::state::Refused) -> Self {
+        Self::state(refused.code(), refused.to_string())
+    }
+}
+
+impl From<linkage_core::project::persons::SamePerson> for Fault {
+    fn from(error: linkage_core::project::persons::SamePerson) -> Self {
+        Self::new(
+            Code::PermissionDenied,
+            "project.one_person",
+            error.to_string(),
+        )
+    }
+}
+
 impl From<linkage_core::keys::Error> for Fault {
     fn from(error: linkage_core::keys::Error) -> Self {
         Self::new(Code::Aborted, "key.agreement", error.to_string())

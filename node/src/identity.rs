@@ -1,8 +1,9 @@
 //! Who a certificate speaks for: the one SPIFFE URI in its subject alternative names.
 //!
 //! An identity reads `spiffe://<trust domain>/<role>/<party>`, for example
-//! `spiffe://linkage.example/owner/health`. The form follows the SPIFFE X.509-SVID specification
-//! (section 2: exactly one URI SAN), narrowed to two path segments.
+//! `spiffe://linkage.example/owner/health`; that of a person may name the person within the party:
+//! `spiffe://linkage.example/operator/health/li`. The form follows the SPIFFE X.509-SVID
+//! specification (section 2: exactly one URI SAN), narrowed to these path segments.
 
 use std::fmt;
 use std::str::FromStr;
@@ -82,6 +83,7 @@ pub struct Identity {
     trust_domain: String,
     role: Role,
     party: String,
+    person: Option<String>,
 }
 
 impl Identity {
@@ -92,18 +94,27 @@ impl Identity {
     /// [`IdentityFault::BadParty`] unless `party` is 1 to 63 of `[a-z0-9-]`.
     pub fn new(trust_domain: &str, role: Role, party: &str) -> Result<Self, IdentityFault> {
         check_trust_domain(trust_domain)?;
-        let party_ok = (1..=PARTY_BYTES_MAX).contains(&party.len())
-            && party
-                .bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if !party_ok {
-            return Err(IdentityFault::BadParty);
-        }
+        check_name(party)?;
         Ok(Self {
             trust_domain: trust_domain.to_owned(),
             role,
             party: party.to_owned(),
+            person: None,
         })
+    }
+
+    /// This identity, of one person of the party.
+    ///
+    /// # Errors
+    /// [`IdentityFault::BadPath`] for a node, which is no person; [`IdentityFault::BadParty`]
+    /// unless `person` is 1 to 63 of `[a-z0-9-]`.
+    pub fn with_person(mut self, person: &str) -> Result<Self, IdentityFault> {
+        if self.role.is_node() {
+            return Err(IdentityFault::BadPath);
+        }
+        check_name(person)?;
+        self.person = Some(person.to_owned());
+        Ok(self)
     }
 
     /// Reads the identity of a certificate. Its signature and dates are not looked at: that is for
@@ -151,6 +162,11 @@ impl Identity {
     pub fn party(&self) -> &str {
         &self.party
     }
+
+    /// The person within the party, where the certificate names one.
+    pub fn person(&self) -> Option<&str> {
+        self.person.as_deref()
+    }
 }
 
 impl fmt::Display for Identity {
@@ -159,7 +175,11 @@ impl fmt::Display for Identity {
             f,
             "spiffe://{}/{}/{}",
             self.trust_domain, self.role, self.party
-        )
+        )?;
+        match &self.person {
+            Some(person) => write!(f, "/{person}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -174,7 +194,8 @@ impl FromStr for Identity {
             .strip_prefix("spiffe://")
             .ok_or(IdentityFault::WrongScheme)?;
         let mut segments = path.split('/');
-        let (Some(trust_domain), Some(role), Some(party), None) = (
+        let (Some(trust_domain), Some(role), Some(party), person, None) = (
+            segments.next(),
             segments.next(),
             segments.next(),
             segments.next(),
@@ -182,7 +203,24 @@ impl FromStr for Identity {
         ) else {
             return Err(IdentityFault::BadPath);
         };
-        Self::new(trust_domain, role.parse()?, party)
+        let identity = Self::new(trust_domain, role.parse()?, party)?;
+        match person {
+            Some(person) => identity.with_person(person),
+            None => Ok(identity),
+        }
+    }
+}
+
+/// Checks the name of a party or person.
+fn check_name(name: &str) -> Result<(), IdentityFault> {
+    let ok = (1..=PARTY_BYTES_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if ok {
+        Ok(())
+    } else {
+        Err(IdentityFault::BadParty)
     }
 }
 
@@ -221,8 +259,8 @@ pub enum IdentityFault {
     /// The URI does not start with `spiffe://`.
     #[error("the URI's scheme is not spiffe")]
     WrongScheme,
-    /// The URI is not a trust domain, a role and a party.
-    #[error("the URI is not spiffe://<trust domain>/<role>/<party>")]
+    /// The URI is not a trust domain, a role and a party, with a person at most if it is no node's.
+    #[error("the URI is not spiffe://<trust domain>/<role>/<party>, or that of a person")]
     BadPath,
     /// The trust domain has a wrong length or letter.
     #[error("the trust domain is not 1 to 255 of a-z, 0-9, dot, underscore, hyphen")]
@@ -230,8 +268,8 @@ pub enum IdentityFault {
     /// The role is none of [`Role::ALL`].
     #[error("the role is not known")]
     UnknownRole,
-    /// The party has a wrong length or letter.
-    #[error("the party is not 1 to 63 of a-z, 0-9, hyphen")]
+    /// The party or person has a wrong length or letter.
+    #[error("the party or person is not 1 to 63 of a-z, 0-9, hyphen")]
     BadParty,
 }
 
@@ -301,6 +339,15 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_may_name_a_person() {
+        let uri = "spiffe://linkage.example/operator/health/li";
+        let identity = Identity::from_certificate(&certificate(&[uri])).unwrap();
+        assert_eq!(identity.party(), "health");
+        assert_eq!(identity.person(), Some("li"));
+        assert_eq!(identity.to_string(), uri);
+    }
+
+    #[test]
     fn every_fault_has_its_code() {
         let long_party = format!("spiffe://d/owner/{}", "a".repeat(64));
         let long_domain = format!("spiffe://{}/owner/a", "d".repeat(256));
@@ -321,6 +368,9 @@ mod tests {
             (vec!["spiffe://d/owner"], "identity.bad_path"),
             (vec!["spiffe://d/owner/a/b"], "identity.bad_path"),
             (vec!["spiffe://d/owner/a/"], "identity.bad_path"),
+            (vec!["spiffe://d/operator/a/b/c"], "identity.bad_path"),
+            (vec!["spiffe://d/operator/a/"], "identity.bad_party"),
+            (vec!["spiffe://d/operator/a/B"], "identity.bad_party"),
             (vec!["spiffe:///owner/a"], "identity.bad_trust_domain"),
             (vec!["spiffe://D/owner/a"], "identity.bad_trust_domain"),
             (vec!["spiffe://d:1/owner/a"], "identity.bad_trust_domain"),
@@ -387,7 +437,7 @@ mod tests {
         }
 
         #[test]
-        fn text_and_identity_agree(text in "(spiffe://)?[a-z.*]{0,4}/(owner|matcher|x)/[a-z/-]{0,5}") {
+        fn text_and_identity_agree(text in "(spiffe://)?[a-z.*]{0,4}/(owner|operator|x)/[a-z/-]{0,7}") {
             if let Ok(identity) = text.parse::<Identity>() {
                 prop_assert_eq!(identity.to_string(), text);
             }

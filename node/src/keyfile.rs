@@ -53,7 +53,7 @@ pub enum Error {
     Malformed(PathBuf),
 }
 
-fn io_error(path: &Path) -> impl Fn(io::Error) -> Error {
+pub(crate) fn io_error(path: &Path) -> impl Fn(io::Error) -> Error {
     move |source| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing(path.into()),
         io::ErrorKind::AlreadyExists => Error::Exists(path.into()),
@@ -69,6 +69,11 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> Error {
 /// # Errors
 /// [`Error`], naming the file and what to do.
 pub fn read(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
+    parse(&private(path)?).ok_or_else(|| Error::Malformed(path.into()))
+}
+
+/// Reads a small file that only its owner may open.
+pub(crate) fn private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let io = io_error(path);
     let file = File::open(path).map_err(&io)?;
     // Asked of the open file, so that nobody can exchange it in between.
@@ -87,7 +92,10 @@ pub fn read(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
     file.take(FILE_BYTES_MAX + 1)
         .read_to_end(&mut text)
         .map_err(&io)?;
-    parse(&text).ok_or_else(|| Error::Malformed(path.into()))
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(Error::Malformed(path.into()));
+    }
+    Ok(text)
 }
 
 /// Writes a new key file with `comment` as its first line; never replaces one. After a crash it is

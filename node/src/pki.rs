@@ -10,6 +10,7 @@
 //! <dir>/<role>-<party>/ca.pem      a copy, so that the folder can be handed over whole
 //! <dir>/<role>-<party>/cert.pem    the party's certificate
 //! <dir>/<role>-<party>/key.pem     its private key, mode 600
+//! <dir>/<role>-<party>.<person>/   the same of one person of the party
 //! ```
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -187,13 +188,49 @@ impl DevPki {
     ) -> Result<TlsFiles, PkiError> {
         let identity =
             Identity::new(&self.trust_domain, role, party).map_err(PkiError::Identity)?;
+        self.issue_to(&identity, names, validity)
+    }
+
+    /// Issues a certificate and a new key to one person of a party, in the folder
+    /// `<role>-<party>.<person>`; what it held before is replaced.
+    ///
+    /// # Errors
+    /// A [`PkiError`] for a bad name or the role of a node, or from the file system.
+    pub fn issue_person(
+        &self,
+        role: Role,
+        party: &str,
+        person: &str,
+        validity: Validity,
+    ) -> Result<TlsFiles, PkiError> {
+        let identity = Identity::new(&self.trust_domain, role, party)
+            .and_then(|identity| identity.with_person(person))
+            .map_err(PkiError::Identity)?;
+        self.issue_to(&identity, &[], validity)
+    }
+
+    fn issue_to(
+        &self,
+        identity: &Identity,
+        names: &[&str],
+        validity: Validity,
+    ) -> Result<TlsFiles, PkiError> {
+        let role = identity.role();
+        let (mut folder, mut common) = (
+            format!("{role}-{}", identity.party()),
+            format!("{role} {}", identity.party()),
+        );
+        if let Some(person) = identity.person() {
+            folder = format!("{folder}.{person}");
+            common = format!("{common} {person}");
+        }
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
         validity.write_to(&mut params);
         params
             .subject_alt_names
             .push(uri_san(&identity.to_string())?);
-        params.distinguished_name = distinguished_name(&format!("{role} {party}"));
+        params.distinguished_name = distinguished_name(&common);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -205,7 +242,7 @@ impl DevPki {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&key, &self.issuer)?;
 
-        let folder = self.dir.join(format!("{role}-{party}"));
+        let folder = self.dir.join(folder);
         make_dir(&folder)?;
         let files = TlsFiles {
             cert: folder.join("cert.pem"),

@@ -233,12 +233,15 @@ macro_rules! service {
 }
 
 service! {
-    /// Manifests and their signatures, at the matcher.
+    /// Manifests, their signatures and owners' notices, at the matcher.
     Projects projects projects_server::ProjectsServer;
     Propose propose(ProposeRequest) -> (ProjectReply): Owner of Any party, permit;
     Sign sign(SignRequest) -> (ProjectReply): Owner of Any party, member;
     Get get(GetRequest) -> (ProjectReply): Owner of Any party, member;
     List list(ListRequest) -> (ListReply): Owner of Any party, permit;
+    Suspend suspend(NoticeRequest) -> (ProjectReply): Owner of Any party, member;
+    Resume resume(NoticeRequest) -> (ProjectReply): Owner of Any party, member;
+    Close close(NoticeRequest) -> (ProjectReply): Owner of Any party, member;
 }
 
 service! {
@@ -269,9 +272,15 @@ service! {
 service! {
     /// An operator's acts, at the own owner.
     Operations operations operations_server::OperationsServer;
-    Propose propose(ProposeProjectRequest) -> (ProjectStatus): Operator of Own party, permit;
+    Draft draft(DraftRequest) -> (ProjectStatus): Operator of Own party, permit;
+    Propose propose(ProjectRequest) -> (ProjectStatus): Operator of Own party, permit;
     Approve approve(ProjectRequest) -> (ProjectStatus): Operator of Own party, permit;
-    Status status(ProjectRequest) -> (ProjectStatus): Operator of Own party, permit;
+    Sign sign(ProjectRequest) -> (ProjectStatus): Operator of Own party, permit;
+    Show show(ProjectRequest) -> (ProjectStatus): Operator of Own party, permit;
+    List list(ListProjectsRequest) -> (ListProjectsReply): Operator of Own party, permit;
+    Suspend suspend(ReasonRequest) -> (ProjectStatus): Operator of Own party, permit;
+    Resume resume(ReasonRequest) -> (ProjectStatus): Operator of Own party, permit;
+    Close close(ReasonRequest) -> (ProjectStatus): Operator of Own party, permit;
     AgreeKey agree_key(ProjectRequest) -> (stream Progress as AgreeKeyStream):
         Operator of Own party, permit;
     Upload upload(UploadRequest) -> (stream Progress as UploadStream):

@@ -130,6 +130,7 @@ party = "matcher"
 trust_domain = "linkage.test"
 listen = "127.0.0.1:0"
 data_dir = "data"
+credential = "file:credential"
 signing_key = "signing.key"
 tls = { cert = "cert.pem", key = "key.pem", ca = "ca.pem" }
 "#;

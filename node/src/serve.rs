@@ -30,6 +30,7 @@ use crate::observe::{self, metrics};
 use crate::owner::{Owner, Parts};
 use crate::procedures::Services;
 use crate::reload::{Part, Put, Reload};
+use crate::sealed::{self, Credential};
 use crate::service::{ServeOptions, serve};
 use crate::settings::{Loaded, NodeRole, Settings};
 use crate::store::matcher::MatcherStore;
@@ -40,7 +41,7 @@ use crate::tls::credentials::Credentials;
 use crate::tls::keeper::keep_fresh;
 use crate::witness::carry::Carrier;
 use crate::witness::{STORE_FILE, Witness};
-use crate::{keyfile, store, tls};
+use crate::{store, tls};
 
 /// Who may ask any node for its health: everyone with a certificate.
 const HEALTH_RULES: [Rule; 2] = [
@@ -83,9 +84,9 @@ pub enum Error {
          it came there"
     )]
     KeyAtMatcher(PathBuf),
-    /// A key file.
+    /// A secret, or the credential that it is encrypted under.
     #[error(transparent)]
-    Key(#[from] keyfile::Error),
+    Secret(#[from] sealed::Error),
     /// A key file's content is no key.
     #[error("{0} is not usable as a key")]
     KeyContent(PathBuf),
@@ -162,11 +163,12 @@ pub async fn run(
     let _monitor = monitor(settings, &health).await?;
     let log = AuditLog::open(&settings.data_dir.join("audit"), audit_keys(settings)?)?;
     let journal = Journal::new(log, me.clone());
+    let credential = Credential::read(&settings.credential)?;
     let credentials = Credentials::read(settings.tls_files())?;
     let witness = witness(settings, &journal)?;
     let parts = match settings.role {
-        NodeRole::Matcher => matcher(settings, &journal)?,
-        NodeRole::Owner => owner(settings.clone(), &journal, &credentials)?,
+        NodeRole::Matcher => matcher(settings, &credential, &journal)?,
+        NodeRole::Owner => owner(settings.clone(), credential, &journal, &credentials)?,
     };
     let services = match &witness {
         Some(witness) => parts.services.witness(witness),
@@ -363,9 +365,11 @@ pub(crate) fn identity(settings: &Settings) -> Result<Identity, Error> {
 /// The keys of the node's audit log, from its signing key's secret.
 ///
 /// # Errors
-/// When the key file cannot be read, or the party's name cannot stand in a checkpoint.
+/// When the credential or the key file cannot be read, or the party's name cannot stand in a
+/// checkpoint.
 pub fn audit_keys(settings: &Settings) -> Result<NodeKeys, Error> {
-    let secret = keyfile::read(&settings.signing_key)?;
+    let credential = Credential::read(&settings.credential)?;
+    let secret = sealed::read_key(&settings.signing_key, sealed::SIGNING_KEY, &credential)?;
     let role = settings.role.role().to_string();
     let keys = NodeKeys::derive(
         secret.as_slice(),
@@ -416,13 +420,17 @@ fn carry(
     Ok(carrying)
 }
 
-fn signing_key(path: &Path) -> Result<Ed25519KeyPair, Error> {
-    let seed = keyfile::read(path)?;
+fn signing_key(path: &Path, credential: &Credential) -> Result<Ed25519KeyPair, Error> {
+    let seed = sealed::read_key(path, sealed::SIGNING_KEY, credential)?;
     Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
         .map_err(|_| Error::KeyContent(path.to_owned()))
 }
 
-fn matcher(settings: &Settings, journal: &Journal) -> Result<RoleParts, Error> {
+fn matcher(
+    settings: &Settings,
+    credential: &Credential,
+    journal: &Journal,
+) -> Result<RoleParts, Error> {
     let keys = settings.data_dir.join("keys");
     if keys.exists() {
         return Err(Error::KeyAtMatcher(keys));
@@ -436,7 +444,14 @@ fn matcher(settings: &Settings, journal: &Journal) -> Result<RoleParts, Error> {
         journal.clone(),
         settings.party.clone(),
         settings.limits.clone(),
+        signing_key(&settings.signing_key, credential)?,
     );
+    let closing = Arc::clone(&matcher);
+    tokio::spawn(async move {
+        if let Err(fault) = closing.resume_closing().await {
+            tracing::error!(reason = fault.reason(), "a project is not closed: {fault}");
+        }
+    });
     let database = Arc::clone(&matcher);
     let services = Services::new(settings.limits.message_bytes_max)
         .projects(&matcher)
@@ -451,26 +466,30 @@ fn matcher(settings: &Settings, journal: &Journal) -> Result<RoleParts, Error> {
 
 fn owner(
     settings: Settings,
+    credential: Credential,
     journal: &Journal,
     credentials: &Arc<Credentials>,
 ) -> Result<RoleParts, Error> {
     // The configuration's own check has seen that an owner names a sealing key.
     let path = settings.sealing_key.clone().unwrap_or_default();
-    let sealing = SealingKey::from_bytes(keyfile::read(&path)?.as_slice())
-        .map_err(|_| Error::KeyContent(path))?;
+    let sealing = sealed::read_key(&path, sealed::SEALING_KEY, &credential)?;
+    let sealing =
+        SealingKey::from_bytes(sealing.as_slice()).map_err(|_| Error::KeyContent(path))?;
     let state = OwnerStore::open(&settings.data_dir.join("owner.db"))?;
-    let signing = signing_key(&settings.signing_key)?;
+    let signing = signing_key(&settings.signing_key, &credential)?;
     let limits = settings.limits.clone();
     let message_bytes_max = limits.message_bytes_max;
     let owner = Owner::new(Parts {
         settings,
         store: state,
         journal: journal.clone(),
+        credential,
         signing,
         sealing,
         credentials: Arc::clone(credentials),
         limits,
     });
+    tokio::spawn(Owner::keep_up(Arc::downgrade(&owner)));
     let database = Arc::clone(&owner);
     let services = Services::new(message_bytes_max)
         .operations(&owner)

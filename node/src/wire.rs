@@ -1,6 +1,11 @@
 //! Conversion between the wire's fields and domain types: a domain type or a typed refusal.
 
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::project::ManifestSignature;
+use linkage_core::project::notice::{Kind, Notice};
+use linkage_core::project::persons::Consent;
+use linkage_core::project::receipt::SignedReceipt;
+use linkage_proto::v1;
 
 use crate::fault::Fault;
 
@@ -39,4 +44,64 @@ pub fn operation(bytes: &[u8]) -> Result<[u8; 16], Fault> {
 /// A fault that names `what` unless there are exactly `N`.
 pub fn fixed<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Fault> {
     bytes.try_into().map_err(|_| Fault::malformed(what))
+}
+
+/// An owner's signature of a manifest, to be verified.
+///
+/// # Errors
+/// A fault unless it is well-formed and of two persons.
+pub fn manifest_signature(signature: v1::PartySignature) -> Result<ManifestSignature, Fault> {
+    let certificate = |bytes: &[u8]| fixed::<32>(bytes, "a certificate's digest");
+    Ok(ManifestSignature {
+        party: party(&signature.party)?,
+        consent: Consent::new(
+            certificate(&signature.first)?,
+            certificate(&signature.second)?,
+        )?,
+        signature: signature.signature.to_vec(),
+    })
+}
+
+/// An owner's signature of a manifest as a message.
+pub fn party_signature(signature: ManifestSignature) -> v1::PartySignature {
+    v1::PartySignature {
+        party: signature.party.to_string(),
+        first: signature.consent.first().to_vec().into(),
+        second: signature.consent.second().to_vec().into(),
+        signature: signature.signature.into(),
+    }
+}
+
+/// An owner's notice, to be verified.
+///
+/// # Errors
+/// A fault unless it is well-formed.
+pub fn notice(notice: v1::Notice) -> Result<Notice, Fault> {
+    Ok(Notice {
+        party: party(&notice.party)?,
+        number: notice.number,
+        kind: Kind::from_word(&notice.kind).ok_or_else(|| Fault::malformed("a notice's kind"))?,
+        reason: notice.reason,
+        signature: notice.signature.to_vec(),
+    })
+}
+
+/// An owner's notice as a message.
+pub fn notice_message(notice: Notice) -> v1::Notice {
+    v1::Notice {
+        party: notice.party.to_string(),
+        number: notice.number,
+        kind: notice.kind.as_str().to_owned(),
+        reason: notice.reason,
+        signature: notice.signature.into(),
+    }
+}
+
+/// A node's receipt as a message.
+pub fn receipt_message((node, receipt): (String, SignedReceipt)) -> v1::Receipt {
+    v1::Receipt {
+        node,
+        receipt: receipt.bytes.into(),
+        signature: receipt.signature.into(),
+    }
 }

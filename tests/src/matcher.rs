@@ -24,6 +24,7 @@ use linkage_node::service::{ServeOptions, serve};
 use linkage_node::store::matcher::MatcherStore;
 use linkage_node::tls::credentials::Credentials;
 use linkage_proto::v1;
+use ring::signature::Ed25519KeyPair;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -79,7 +80,10 @@ impl Cheater {
         let store = MatcherStore::open(&dir.join("matcher.db"))?;
         let limits = Limits::default();
         let party = MATCHER.parse()?;
-        let matcher = Matcher::new(store, uploads, journal.clone(), party, limits.clone());
+        let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
+            .map_err(|_| anyhow::anyhow!("no signing key"))?;
+        let (journal_of, limits_of) = (journal.clone(), limits.clone());
+        let matcher = Matcher::new(store, uploads, journal_of, party, limits_of, signing);
 
         let (cheat, seen) = watch::channel(Cheat::default());
         let cheating = Arc::new(Cheating {

@@ -7,9 +7,11 @@ use linkage_core::encode::Header;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{Project, Purpose};
 use linkage_core::upload::{Announcement, root};
-use linkage_node::keyfile;
+use linkage_node::sealed::{self, Credential};
+use linkage_node::secret::SecretRef;
 use linkage_proto::v1;
 use ring::signature::Ed25519KeyPair;
+use zeroize::Zeroizing;
 
 use crate::world::World;
 
@@ -78,10 +80,10 @@ impl Sender {
     /// # Errors
     /// When there is no such project or key.
     pub fn new(world: &World, party: &PartyId, project: ProjectId) -> Result<Self> {
-        let manifest = world.matcher_store()?.manifest(&project)?;
+        let kept = world.matcher_store()?.project(&project)?;
         Ok(Self {
             party: party.clone(),
-            project: Project::parse(&manifest.context("no manifest")?)?,
+            project: Project::parse(&kept.context("no project")?.manifest)?,
             key: signing_key(world, party)?,
         })
     }
@@ -111,14 +113,24 @@ impl Sender {
     }
 }
 
-/// An owner's signing key, as a dishonest owner would use it.
+/// The secret of an owner's signing key, as a dishonest owner would use it.
 ///
 /// # Errors
-/// When the file cannot be read.
-pub fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
+/// When a file cannot be read.
+pub fn signing_secret(world: &World, party: &PartyId) -> Result<Zeroizing<[u8; 32]>> {
     let node = world.data_dir(party);
     let node = node.parent().context("no folder")?;
-    let seed = keyfile::read(&node.join("signing.key"))?;
+    let credential = Credential::read(&SecretRef::File(node.join("credential")))?;
+    let path = node.join("signing.key");
+    Ok(sealed::read_key(&path, sealed::SIGNING_KEY, &credential)?)
+}
+
+/// An owner's signing key.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
+    let seed = signing_secret(world, party)?;
     let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
     key.map_err(|_| anyhow::anyhow!("no signing key"))
 }

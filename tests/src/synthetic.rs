@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result};
 use linkage_core::encode::Header;
 use linkage_core::encode::batch::{BatchWriter, Row};
 use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::keys::KeyId;
 use linkage_core::project::Project;
+use linkage_core::project::state::Active;
 use linkage_core::schema::LinkRole;
 use linkage_node::store::owner::Uploaded;
 
@@ -40,9 +40,14 @@ pub fn fill_outbox(
     owner: u64,
     (rows, population): (u64, u64),
 ) -> Result<()> {
-    let manifest = world.matcher_store()?.manifest(&id)?;
-    let project = Project::parse(&manifest.context("no manifest")?)?;
-    let header = Header::new(*id.as_bytes(), &project.schema, KeyId([7; 8]), rows);
+    let kept = world.matcher_store()?.project(&id)?.context("no project")?;
+    let project = Project::parse(&kept.manifest)?;
+    let key = kept
+        .state
+        .active()
+        .and_then(Active::key)
+        .context("no key")?;
+    let header = Header::new(*id.as_bytes(), &project.schema, key, rows);
     let folder = world.data_dir(party).join("outbox");
     fs::create_dir_all(&folder)?;
     let file = OpenOptions::new()

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use linkage_core::decide::Clusters;
 use linkage_core::encode::Batch;
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::project::notice::Kind;
 use linkage_core::run::{self, Outcome};
 use linkage_core::schema::Schema;
 use linkage_node::client::{Client, Error, follow, refused};
@@ -170,7 +171,15 @@ impl World {
         Ok(self.cluster.restart(NodeRole::Owner, owner)?)
     }
 
-    /// An owner's operator.
+    /// An owner's second operator, who signs.
+    ///
+    /// # Errors
+    /// When the configuration is gone.
+    pub fn signer(&self, party: &PartyId) -> Result<Client, Error> {
+        Client::read(&self.cluster.signer_config(party))
+    }
+
+    /// An owner's first operator.
     ///
     /// # Errors
     /// When the configuration is gone.
@@ -205,8 +214,28 @@ impl World {
         rules: &Rules,
     ) -> Result<ProjectId> {
         let first = owners.first().context("no owner")?;
+        let project = self.draft_among(owners, schema, rules, None).await?;
         let (party, mut operations) = self.operator(first)?.operations().await?;
-        let request = v1::ProposeProjectRequest {
+        let reply = operations.propose(request(project)).await;
+        reply.map_err(|status| refused(&party, &status))?;
+        Ok(project)
+    }
+
+    /// The first of these owners drafts a project of theirs, or the next epoch of one.
+    ///
+    /// # Errors
+    /// What the node refused.
+    pub async fn draft_among(
+        &self,
+        owners: &[PartyId],
+        schema: &str,
+        rules: &Rules,
+        predecessor: Option<ProjectId>,
+    ) -> Result<ProjectId> {
+        let first = owners.first().context("no owner")?;
+        let (party, mut operations) = self.operator(first)?.operations().await?;
+        let predecessor = predecessor.map(|id| id.as_bytes().to_vec());
+        let request = v1::DraftRequest {
             name: "Test".to_owned(),
             purpose: PURPOSE.to_owned(),
             legal_basis: "None: the data are made up".to_owned(),
@@ -216,9 +245,12 @@ impl World {
             threshold_k: rules.threshold_k,
             epsilon_per_table: rules.epsilon_per_table.clone(),
             epsilon_budget: rules.epsilon_budget.clone(),
-            ..v1::ProposeProjectRequest::default()
+            expires: rules.expires.clone(),
+            ask_rows_max_share: rules.ask_rows_max_share,
+            predecessor: predecessor.unwrap_or_default().into(),
+            ..v1::DraftRequest::default()
         };
-        let reply = operations.propose(request).await;
+        let reply = operations.draft(request).await;
         let status = reply
             .map_err(|status| refused(&party, &status))?
             .into_inner();
@@ -226,7 +258,7 @@ impl World {
         Ok(id.into())
     }
 
-    /// An owner's operator signs a project.
+    /// An owner's first operator answers for another owner's proposal.
     ///
     /// # Errors
     /// What the node refused.
@@ -236,16 +268,54 @@ impl World {
         reply.map(drop).map_err(|status| refused(&party, &status))
     }
 
+    /// An owner's second operator signs.
+    ///
+    /// # Errors
+    /// What the node refused.
+    pub async fn sign(&self, party: &PartyId, project: ProjectId) -> Result<(), Error> {
+        let (party, mut operations) = self.signer(party)?.operations().await?;
+        let reply = operations.sign(request(project)).await;
+        reply.map(drop).map_err(|status| refused(&party, &status))
+    }
+
+    /// What an owner's node says of a project.
+    ///
+    /// # Errors
+    /// What the node refused.
+    pub async fn show(
+        &self,
+        party: &PartyId,
+        project: ProjectId,
+    ) -> Result<v1::ProjectStatus, Error> {
+        let (party, mut operations) = self.operator(party)?.operations().await?;
+        let reply = operations.show(request(project)).await;
+        reply
+            .map(tonic::Response::into_inner)
+            .map_err(|status| refused(&party, &status))
+    }
+
     /// Proposed by the first owner, signed by all.
     ///
     /// # Errors
     /// What a node refused.
     pub async fn agreed(&self, rules: &Rules) -> Result<ProjectId> {
         let project = self.propose(rules).await?;
-        for party in self.owners.iter().skip(1) {
-            self.approve(party, project).await?;
-        }
+        self.sign_all(&self.owners, project).await?;
         Ok(project)
+    }
+
+    /// Two persons of each of these owners agree; the first owner has drafted.
+    ///
+    /// # Errors
+    /// What a node refused.
+    pub async fn sign_all(&self, owners: &[PartyId], project: ProjectId) -> Result<(), Error> {
+        for (at, party) in owners.iter().enumerate() {
+            if at > 0 {
+                self.approve(party, project).await?;
+            }
+            self.sign(party, project).await?;
+        }
+        Ok(())
     }
 
     /// Agreed, and every owner holds the key.
@@ -268,6 +338,31 @@ impl World {
         self.act(Act::StartRun, &self.owner(0)?, project).await?;
         self.all(Act::FetchPositions, project).await?;
         Ok(project)
+    }
+
+    /// An owner suspends, resumes or closes a project.
+    ///
+    /// # Errors
+    /// What its node refused.
+    pub async fn notice(
+        &self,
+        party: &PartyId,
+        project: ProjectId,
+        kind: Kind,
+    ) -> Result<v1::ProjectStatus, Error> {
+        let (party, mut operations) = self.operator(party)?.operations().await?;
+        let request = v1::ReasonRequest {
+            project: project.as_bytes().to_vec().into(),
+            reason: "a test".to_owned(),
+        };
+        let reply = match kind {
+            Kind::Suspend => operations.suspend(request).await,
+            Kind::Resume => operations.resume(request).await,
+            Kind::Close => operations.close(request).await,
+        };
+        reply
+            .map(tonic::Response::into_inner)
+            .map_err(|status| refused(&party, &status))
     }
 
     /// Every owner does the same at once; the results in the owners' order.

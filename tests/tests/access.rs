@@ -79,7 +79,7 @@ async fn revocation_reaches_running_nodes_and_is_told_truly() -> Result<()> {
     let (code, peers) = peer_test(&config)?;
     assert_eq!((code, peers.len()), (Some(0), 3), "{peers:?}");
 
-    let revoked = pki.join("operator-health").join("cert.pem");
+    let revoked = pki.join("operator-health.first").join("cert.pem");
     world
         .cluster
         .pki()

@@ -25,6 +25,7 @@ use linkage_proto::v1::witness_client::WitnessClient;
 use linkage_tests::calls::{connect_as, refusal};
 use linkage_tests::certificates::today;
 use linkage_tests::program;
+use linkage_tests::sender::signing_secret;
 use linkage_tests::trail;
 use linkage_tests::world::World;
 
@@ -84,7 +85,7 @@ async fn fork(world: &mut World, policy: &Policy) -> Result<()> {
     let (owner, matcher) = (world.owner(0)?, World::matcher_party()?);
     world.cluster.kill(&owner)?;
     let dir = audit_dir(world, &owner);
-    let secret = linkage_node::keyfile::read(&dir.join("../../signing.key"))?;
+    let secret = signing_secret(world, &owner)?;
     let keys = NodeKeys::derive(secret.as_slice(), "linkage.test", "owner", owner.as_str())?;
     let note = Note::parse(&fs::read_to_string(dir.join("checkpoint.witnessed"))?)?;
     let old = policy.accept(&note)?.checkpoint.size;

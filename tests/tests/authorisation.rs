@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use linkage_core::ids::ProjectId;
+use linkage_core::project::notice::Kind;
 use linkage_node::demo::Rules;
 use linkage_node::demo::cluster::{ANALYST, MATCHER, Node};
 use linkage_node::identity::Role;
@@ -97,12 +98,18 @@ async fn answer(procedure: &Procedure, channel: &Channel, project: ProjectId) ->
 /// Projects with the words for their state; the first is not there.
 async fn projects(world: &World) -> Result<Vec<(&'static str, ProjectId)>> {
     let rules = Rules::default();
+    let first = world.owner(0)?;
+    let (suspended, closed) = (world.agreed(&rules).await?, world.agreed(&rules).await?);
+    world.notice(&first, suspended, Kind::Suspend).await?;
+    world.notice(&first, closed, Kind::Close).await?;
     Ok(vec![
         ("absent", [7; 32].into()),
         ("proposed", world.propose(&rules).await?),
         ("agreed", world.agreed(&rules).await?),
         ("keyed", world.keyed(&rules).await?),
-        ("linked", world.linked(&rules).await?),
+        ("open", world.linked(&rules).await?),
+        ("suspended", suspended),
+        ("closed", closed),
     ])
 }
 
@@ -161,7 +168,7 @@ fn page(tables: &BTreeMap<(usize, String), String>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_procedure_answers_those_it_should() -> Result<()> {
-    let (world, _) = World::of_departments(RECORDS, 12)?;
+    let (world, _) = World::witnessed(RECORDS, 12)?;
     let projects = projects(&world).await?;
     let nodes = [world.matcher()?, world.node(&"credit".parse()?)?];
     let mut channels_by_node = vec![];

@@ -84,13 +84,13 @@ async fn an_operation_is_told_by_one_id_everywhere() -> Result<()> {
 
     // What succeeds bears an id as well as what fails.
     let project = world.agreed(&Rules::default()).await?;
-    let reply = operations.status(world::request(project)).await?;
+    let reply = operations.show(world::request(project)).await?;
     let op = reply.metadata().get("linkage-op").context("no id")?;
     ensure!(Uuid::try_parse(op.to_str()?)?.get_version_num() == 7);
 
     let before = trail::entries(&world.matcher()?.data_dir)?.len();
     let unknown = ProjectId::from([7; 32]);
-    let Err(status) = operations.status(world::request(unknown)).await else {
+    let Err(status) = operations.show(world::request(unknown)).await else {
         bail!("an unknown project has a status");
     };
     let op = operation_of(&status).context("an error without an id")?;
@@ -98,7 +98,7 @@ async fn an_operation_is_told_by_one_id_everywhere() -> Result<()> {
     let line = lines.iter().find(|line| line["span"]["op"] == op.as_str());
     let line = line.with_context(|| format!("{op} is not in the log"))?;
     assert_eq!(line["fields"]["reason"], "peer.refused");
-    assert_eq!(line["span"]["procedure"], "/linkage.v1.Operations/Status");
+    assert_eq!(line["span"]["procedure"], "/linkage.v1.Operations/Show");
 
     // The matcher's own id came along, and is the one in its audit log.
     let entry = trail::expect(
@@ -255,7 +255,7 @@ async fn a_reload_takes_all_or_nothing() -> Result<()> {
     let quiet = log(node)?.len();
     let (_, mut operations) = world.operator(&owner)?.operations().await?;
     let unknown = world::request(ProjectId::from([7; 32]));
-    let refused = operations.status(unknown.clone()).await;
+    let refused = operations.show(unknown.clone()).await;
     assert_eq!(
         refused.err().map(|status| status.code()),
         Some(Code::NotFound)
@@ -280,7 +280,7 @@ async fn a_reload_takes_all_or_nothing() -> Result<()> {
     let words = line.context("the refusal is not logged")?["fields"]["error"].to_string();
     ensure!(words.contains("cert.pem"), "{words}");
     let (_, mut operations) = world.operator(&owner)?.operations().await?;
-    ensure!(operations.status(unknown.clone()).await.is_err());
+    ensure!(operations.show(unknown.clone()).await.is_err());
     assert_eq!(
         log(node)?.len(),
         found.len(),
@@ -289,7 +289,7 @@ async fn a_reload_takes_all_or_nothing() -> Result<()> {
 
     fs::write(&certificate, whole)?;
     reload(Outcome::Ok)?;
-    ensure!(operations.status(unknown).await.is_err());
+    ensure!(operations.show(unknown).await.is_err());
     ensure!(log(node)?.len() > found.len(), "the level did not change");
     Ok(())
 }
@@ -332,10 +332,9 @@ async fn a_node_drains_and_a_second_signal_ends_it_now() -> Result<()> {
     // second signal does not wait.
     let owner = world.owner(0)?;
     let dir = world.data_dir(&owner);
-    let project = world
-        .propose_among(&world.owners[..2], SCHEMA, &Rules::default())
-        .await?;
-    world.approve(&world.owner(1)?, project).await?;
+    let two = world.owners[..2].to_vec();
+    let project = world.propose_among(&two, SCHEMA, &Rules::default()).await?;
+    world.sign_all(&two, project).await?;
     let (_, mut operations) = world.operator(&owner)?.operations().await?;
     let waiting = operations.agree_key(world::request(project)).await?;
     let mut waiting = waiting.into_inner();
@@ -382,14 +381,15 @@ fn a_configuration_is_checked_shown_and_explained() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("node.toml");
     let text = "role = \"matcher\"\nparty = \"m\"\ntrust_domain = \"linkage.test\"\n\
-                listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\nsigning_key = \"signing.key\"\n\
+                listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\ncredential = \"file:credential\"\n\
+                signing_key = \"signing.key\"\n\
                 tls = { cert = \"c\", key = \"k\", ca = \"a\" }\n";
     fs::write(&file, format!("{text}[limits]\ndrain_timeout = 5\n"))?;
     let output = linkage(&["config", "check"], &file)?;
     assert_eq!(output.status.code(), Some(2));
     let words = String::from_utf8(output.stderr)?;
     let expected = format!(
-        "{}:9: there is no key `limits.drain_timeout`",
+        "{}:10: there is no key `limits.drain_timeout`",
         file.display()
     );
     ensure!(words.contains(&expected), "{words}");

@@ -160,7 +160,7 @@ async fn roles_that_may_not() -> Result<()> {
         denied.expect(expected, party)?;
 
         let denied = Denied::at(owner)?;
-        let reply = operations.propose(v1::ProposeProjectRequest::default());
+        let reply = operations.draft(v1::DraftRequest::default());
         assert_eq!(calls::refusal(reply.await)?, expected, "{role} {party}");
         denied.expect(expected, party)?;
     }

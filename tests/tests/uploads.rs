@@ -162,7 +162,7 @@ async fn batches_that_do_not_belong_are_refused() -> Result<()> {
         ("another project", with(&foreign), "upload.schema"),
         ("another schema", with(&schema), "upload.schema"),
         ("another length", with(&bits), "upload.schema"),
-        ("another key", with(&keyed), "upload.batch"),
+        ("another key", with(&keyed), "upload.key"),
         ("a forged digest", forged, "project.signature"),
         ("a forged root", other_root, "project.signature"),
         ("another's signature", stolen, "project.signature"),

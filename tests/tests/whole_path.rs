@@ -43,6 +43,7 @@ fn rules(threshold_k: u32) -> Rules {
         threshold_k,
         epsilon_per_table: "1".to_owned(),
         epsilon_budget: BUDGET.to_owned(),
+        ..Rules::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod sealing;
 use std::fmt;
 
 use ring::{hkdf, hmac};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::ids::ProjectId;
@@ -16,6 +17,9 @@ pub use sealing::{SealedReveal, SealingKey, SealingPublicKey};
 
 /// Length of every symmetric key here, in bytes.
 pub const KEY_BYTES: usize = 32;
+
+/// Length of a key's name, in bytes.
+pub const KEY_ID_BYTES: usize = 8;
 
 /// Why keys could not be agreed or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,8 +136,12 @@ impl ProjectKey {
     /// A name for the key that reveals nothing of it: eight bytes that all holders compute alike.
     pub fn id(&self) -> KeyId {
         let tag = hmac::sign(&self.hmac("key-id", b""), b"");
-        let mut id = [0; 8];
-        id.copy_from_slice(tag.as_ref().get(..8).unwrap_or(&[0; 8]));
+        let mut id = [0; KEY_ID_BYTES];
+        id.copy_from_slice(
+            tag.as_ref()
+                .get(..KEY_ID_BYTES)
+                .unwrap_or(&[0; KEY_ID_BYTES]),
+        );
         KeyId(id)
     }
 
@@ -146,8 +154,9 @@ impl ProjectKey {
 }
 
 /// A name for a project key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyId(pub [u8; 8]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(#[serde(with = "hex::serde")] pub [u8; KEY_ID_BYTES]);
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

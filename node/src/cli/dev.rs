@@ -29,13 +29,15 @@ pub enum Dev {
 /// Arguments of `dev pki`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A party is <role>/<name>; roles are owner, matcher, operator, analyst, auditor. Each gets the folder \
-DIR/<role>-<name> with ca.pem, cert.pem and key.pem. If DIR holds an authority already, it issues the \
+A party is <role>/<name>; roles are owner, matcher, operator, analyst, auditor. A person within a \
+party is <role>/<name>/<person>: an owner agrees to a project by two of its operators. Each gets the \
+folder DIR/<role>-<name> or DIR/<role>-<name>.<person> with ca.pem, cert.pem and key.pem. If DIR holds an authority already, it issues the \
 certificates; a party that has one gets a new one. For development only: the authority's key lies \
 unprotected in DIR.
 
 Example:
-  linkage dev pki --out pki --trust-domain demo.test owner/health owner/credit matcher/centre")]
+  linkage dev pki --out pki --trust-domain demo.test owner/health owner/credit matcher/centre \
+    operator/health/li operator/health/wang")]
 pub struct Pki {
     /// Folder of the authority, made if need be
     #[arg(long, value_name = "DIR")]
@@ -54,11 +56,12 @@ pub struct Pki {
     days: u32,
 }
 
-/// A role and a name.
+/// A role and a name, and perhaps a person.
 #[derive(Debug, Clone)]
 struct Party {
     role: Role,
     name: String,
+    person: Option<String>,
 }
 
 impl FromStr for Party {
@@ -72,9 +75,14 @@ impl FromStr for Party {
             let roles: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
             format!("\"{role}\" is no role; roles are {}", roles.join(", "))
         })?;
+        let (name, person) = match name.split_once('/') {
+            Some((name, person)) => (name, Some(person.to_owned())),
+            None => (name, None),
+        };
         Ok(Self {
             role,
             name: name.to_owned(),
+            person,
         })
     }
 }
@@ -108,14 +116,21 @@ impl Pki {
         let mut issued = vec![];
         for party in &self.parties {
             let names: &[&str] = if party.role.is_node() { &hosts } else { &[] };
-            let files = pki
-                .issue(party.role, &party.name, names, validity)
-                .map_err(blame)?;
+            let (files, person) = match &party.person {
+                Some(person) => (
+                    pki.issue_person(party.role, &party.name, person, validity),
+                    format!("/{person}"),
+                ),
+                None => (
+                    pki.issue(party.role, &party.name, names, validity),
+                    String::new(),
+                ),
+            };
             let identity = format!(
-                "spiffe://{}/{}/{}",
+                "spiffe://{}/{}/{}{person}",
                 self.trust_domain, party.role, party.name
             );
-            issued.push((identity, files.cert));
+            issued.push((identity, files.map_err(blame)?.cert));
         }
         let lines = issued
             .iter()

@@ -1,4 +1,6 @@
-//! A project key for work with files only.
+//! A project key for work with files only, and the secrets of nodes.
+
+mod node;
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +9,27 @@ use linkage_core::keys::ProjectKey;
 use linkage_node::{entropy, keyfile};
 use serde_json::json;
 
+use super::config::Source;
 use super::failure::{Blame, EXIT_OK, Failure};
 use super::screen::Form;
 
 const COMMENT: &str =
     "linkage project key. Secret: whoever has it and a token file can guess the records in it.";
 
-/// Make keys.
+/// Make keys, and keep those of a node encrypted.
 #[derive(Debug, Subcommand)]
 pub enum Key {
-    /// Draw a new key and write it to a file that only you can read
+    /// Draw a new project key for work with files and write it to a file that only you can read
     Generate(Generate),
+    /// Draw a credential, under which a node's secrets are encrypted
+    Credential(node::Draw),
+    /// Encrypt a node's keys under its credential; those that are missing are drawn
+    Seal(node::Seal),
+    /// Encrypt a stopped node's secrets under another credential
+    Rotate(node::Rotate),
+    /// Tell which of a node's secrets are encrypted under which credential, and its public keys
+    #[command(after_help = "Example:\n  linkage key status --config node.toml")]
+    Status(Source),
 }
 
 /// Arguments of `key generate`.
@@ -37,7 +49,13 @@ pub struct Generate {
 impl Key {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
-        let Self::Generate(Generate { out }) = self;
+        let Generate { out } = match self {
+            Self::Generate(generate) => generate,
+            Self::Credential(draw) => return draw.run(form),
+            Self::Seal(seal) => return seal.run(form),
+            Self::Rotate(rotate) => return rotate.run(form),
+            Self::Status(source) => return node::status(&source, form),
+        };
         let bytes = entropy::secret()?;
         match keyfile::create(&out, COMMENT, &bytes) {
             Err(error @ keyfile::Error::Exists(_)) => Err(error).or_input()?,

@@ -31,7 +31,8 @@ The configuration says whether the node is an owner or a matcher. An owner's:
   trust_domain = \"linkage.example\"
   listen = \"0.0.0.0:7443\"
   data_dir = \"/var/lib/linkage\"
-  signing_key = \"signing.key\"        # linkage key generate --out signing.key
+  credential = \"credential:linkage\"  # or file:PATH; see `linkage key credential --help`
+  signing_key = \"signing.key\"        # drawn and encrypted by `linkage key seal`
   sealing_key = \"sealing.key\"        # owners only
   tls = { cert = \"cert.pem\", key = \"key.pem\", ca = \"ca.pem\" }
 

@@ -1,5 +1,7 @@
 //! An operator's acts in a project, at the operator's own node.
 
+mod status;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -7,7 +9,7 @@ use linkage_core::ids::{PartyId, ProjectId};
 use linkage_node::client::{self, Client, follow, refused};
 use linkage_proto::v1;
 use linkage_proto::v1::operations_client::OperationsClient;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 
@@ -28,26 +30,62 @@ pub struct As {
 pub struct Chosen {
     #[command(flatten)]
     by: As,
-    /// The project's identity: 64 hexadecimal digits, as `project propose` prints it
+    /// The project's identity: 64 hexadecimal digits, as `project draft` prints it
     #[arg(value_name = "PROJECT")]
     project: ProjectId,
 }
 
-/// Agree on projects.
+/// Agree on projects, rest them, end them.
 #[derive(Debug, Subcommand)]
 pub enum Project {
-    /// Put a project forward, signed by this owner
-    Propose(Box<Propose>),
-    /// Read and sign what another owner put forward
+    /// Write a manifest and answer for it
+    Draft(Box<Draft>),
+    /// Put a draft before the other owners
+    #[command(after_help = "Example:\n  linkage project propose --as operator.toml 06b57428...")]
+    Propose(Chosen),
+    /// Answer for a manifest that another owner proposed
     #[command(after_help = "\
-The node refuses a manifest whose parties or keys are not those of its own configuration.
+Read it first with `project show`. The node refuses a manifest whose parties or keys are not those of \
+its own configuration.
 
 Example:
   linkage project approve --as operator.toml 06b57428...")]
     Approve(Chosen),
+    /// Sign a manifest for this owner, as another person than who answers for it
+    #[command(after_help = "\
+An owner agrees by two persons: one drafts or approves the manifest, another signs it. Each has a \
+certificate of its own, for operator/<owner>/<person>.
+
+Example:
+  linkage project sign --as second-operator.toml 06b57428...")]
+    Sign(Chosen),
     /// What this owner's node knows of a project
-    #[command(after_help = "Example:\n  linkage project status --as operator.toml 06b57428...")]
-    Status(Chosen),
+    #[command(after_help = "Example:\n  linkage project show --as operator.toml 06b57428...")]
+    Show(Chosen),
+    /// This owner's projects, and those that wait for its approval
+    #[command(after_help = "Example:\n  linkage project list --as operator.toml")]
+    List(As),
+    /// Let nothing new begin in a project until this owner resumes it
+    #[command(after_help = "\
+Every owner can suspend, and only who suspended can resume. The reason is shown to the other owners.
+
+Example:
+  linkage project suspend --as operator.toml 06b57428... --reason \"audit of the sources\"")]
+    Suspend(Reasoned),
+    /// Lift this owner's suspension of a project
+    #[command(after_help = "\
+Example:
+  linkage project resume --as operator.toml 06b57428... --reason \"audit is done\"")]
+    Resume(Reasoned),
+    /// Destroy what a project left, at the matcher and at all owners
+    #[command(after_help = "\
+Keys, tokens, the link map, positions and the outbox are destroyed, and each node writes a receipt. \
+There is no way back; the sources are not touched. Closing again goes on with a close that was \
+interrupted.
+
+Example:
+  linkage project close --as operator.toml 06b57428... --reason \"study has ended\" --yes")]
+    Close(Close),
     /// Take part in agreeing on the project's key
     #[command(after_help = "\
 Every owner's operator runs this; it ends when all have taken part. The key never leaves the owners:
@@ -58,14 +96,39 @@ Example:
     Key(Chosen),
 }
 
-/// Arguments of `project propose`.
+/// A project and why something is done to it.
+#[derive(Debug, Args)]
+pub struct Reasoned {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Why, for the other owners; no personal data
+    #[arg(long)]
+    reason: String,
+}
+
+/// Arguments of `project close`.
+#[derive(Debug, Args)]
+pub struct Close {
+    #[command(flatten)]
+    reasoned: Reasoned,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Arguments of `project draft`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  linkage project propose --as operator.toml --name \"Chronic illness and credit\" \\
+A later epoch of a project, with other owners or only a new key, is a manifest of its own that names \
+the one before. All its owners agree to it as to the first, and make a key of their own.
+
+Examples:
+  linkage project draft --as operator.toml --name \"Chronic illness and credit\" \\
     --purpose \"Policy study 2026-14\" --legal-basis \"Decree 809, art. 12\" \\
-    --schema persons.toml --owner health --owner credit --analyst policy-lab")]
-pub struct Propose {
+    --schema persons.toml --owner health --owner credit --analyst policy-lab \\
+    --expires 2027-12-31
+  linkage project draft --as operator.toml --epoch-after 06b57428... [the same again]")]
+pub struct Draft {
     #[command(flatten)]
     by: As,
     /// The project's name
@@ -86,15 +149,24 @@ pub struct Propose {
     /// A party that may ask for tables; repeat for each
     #[arg(long = "analyst", value_name = "PARTY")]
     analysts: Vec<PartyId>,
+    /// Last day, YYYY-MM-DD in UTC; afterwards nothing new begins
+    #[arg(long, value_name = "DAY")]
+    expires: String,
+    /// The project of which this is the next epoch
+    #[arg(long, value_name = "PROJECT")]
+    epoch_after: Option<ProjectId>,
     /// Cells that count fewer are not shown
     #[arg(long, default_value_t = 10)]
     threshold_k: u32,
     /// Epsilon of each owner's noise share per table
     #[arg(long, default_value = "1")]
     epsilon_per_table: String,
-    /// Epsilon that an owner's answers may add up to
+    /// Epsilon that an owner's answers may add up to, in all epochs together
     #[arg(long, default_value = "10")]
     epsilon_budget: String,
+    /// Largest share of an owner's rows that the matcher may ask tokens for
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    ask_rows_max_share: f64,
     /// Who accepts the risk of a schema with profile = "fields"
     #[arg(long, value_name = "WHO", requires = "risk_reason")]
     risk_accepted_by: Option<String>,
@@ -146,13 +218,37 @@ impl Project {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
         match self {
-            Self::Propose(propose) => propose.run(form),
+            Self::Draft(draft) => draft.run(form),
+            Self::Propose(chosen) => chosen.status(form, async |operations, request| {
+                operations.propose(request).await
+            }),
             Self::Approve(chosen) => chosen.status(form, async |operations, request| {
                 operations.approve(request).await
             }),
-            Self::Status(chosen) => chosen.status(form, async |operations, request| {
-                operations.status(request).await
+            Self::Sign(chosen) => chosen.status(form, async |operations, request| {
+                operations.sign(request).await
             }),
+            Self::Show(chosen) => chosen.status(form, async |operations, request| {
+                operations.show(request).await
+            }),
+            Self::List(by) => list(form, &by),
+            Self::Suspend(reasoned) => reasoned.run(form, async |operations, request| {
+                operations.suspend(request).await
+            }),
+            Self::Resume(reasoned) => reasoned.run(form, async |operations, request| {
+                operations.resume(request).await
+            }),
+            Self::Close(Close { reasoned, yes }) => {
+                if !yes {
+                    return Err(Failure::input(anyhow::anyhow!(
+                        "this destroys the project's keys, tokens, link map and positions at all \
+                         parties; add --yes to do it"
+                    )));
+                }
+                reasoned.run(form, async |operations, request| {
+                    operations.close(request).await
+                })
+            }
             Self::Key(chosen) => chosen.follow(form, async |operations, request| {
                 operations.agree_key(request).await
             }),
@@ -194,7 +290,7 @@ impl Linkmap {
     }
 }
 
-impl Propose {
+impl Draft {
     fn run(self, form: Form) -> Result<u8, Failure> {
         let schema = std::fs::read_to_string(&self.schema).map_err(|error| {
             Failure::input(anyhow::anyhow!(
@@ -202,7 +298,8 @@ impl Propose {
                 self.schema.display()
             ))
         })?;
-        let request = v1::ProposeProjectRequest {
+        let predecessor = self.epoch_after.map(|id| id.as_bytes().to_vec());
+        let request = v1::DraftRequest {
             name: self.name,
             purpose: self.purpose,
             legal_basis: self.legal_basis,
@@ -214,14 +311,48 @@ impl Propose {
             epsilon_budget: self.epsilon_budget,
             risk_accepted_by: self.risk_accepted_by.unwrap_or_default(),
             risk_reason: self.risk_reason.unwrap_or_default(),
+            expires: self.expires,
+            ask_rows_max_share: self.ask_rows_max_share,
+            predecessor: predecessor.unwrap_or_default().into(),
         };
         let status = runtime()?.block_on(async {
             let (party, mut operations) = connect(&self.by.config).await?;
-            let answer = operations.propose(request).await;
+            let answer = operations.draft(request).await;
             answer.map_err(|status| refused(&party, &status)).or_input()
         })?;
-        show(form, &status.into_inner())
+        status::show(form, &status.into_inner())
     }
+}
+
+impl Reasoned {
+    fn run(
+        self,
+        form: Form,
+        call: impl AsyncFnOnce(
+            &mut OperationsClient<Channel>,
+            v1::ReasonRequest,
+        ) -> Result<Response<v1::ProjectStatus>, Status>,
+    ) -> Result<u8, Failure> {
+        let request = v1::ReasonRequest {
+            project: self.chosen.request().project,
+            reason: self.reason,
+        };
+        let status = runtime()?.block_on(async {
+            let (party, mut operations) = connect(&self.chosen.by.config).await?;
+            let answer = call(&mut operations, request).await;
+            answer.map_err(|status| refused(&party, &status)).or_input()
+        })?;
+        status::show(form, &status.into_inner())
+    }
+}
+
+fn list(form: Form, by: &As) -> Result<u8, Failure> {
+    let reply = runtime()?.block_on(async {
+        let (party, mut operations) = connect(&by.config).await?;
+        let answer = operations.list(v1::ListProjectsRequest {}).await;
+        answer.map_err(|status| refused(&party, &status)).or_input()
+    })?;
+    status::show_all(form, &reply.into_inner().projects)
 }
 
 async fn connect(config: &Path) -> Result<(PartyId, OperationsClient<Channel>), Failure> {
@@ -248,7 +379,7 @@ impl Chosen {
             let answer = call(&mut operations, self.request()).await;
             answer.map_err(|status| refused(&party, &status)).or_input()
         })?;
-        show(form, &status.into_inner())
+        status::show(form, &status.into_inner())
     }
 
     /// Follows a long act with a progress bar and shows its result.
@@ -279,44 +410,4 @@ impl Chosen {
         })?;
         Ok(EXIT_OK)
     }
-}
-
-fn show(form: Form, status: &v1::ProjectStatus) -> Result<u8, Failure> {
-    let data = json!({
-        "project": hex::encode(&status.project),
-        "name": status.name,
-        "purpose": status.purpose,
-        "legal_basis": status.legal_basis,
-        "profile": status.profile,
-        "risk_accepted_by": status.risk_accepted_by,
-        "risk_reason": status.risk_reason,
-        "owners": status.owners,
-        "signed": status.signed,
-        "keyed": status.keyed,
-        "uploaded": status.uploaded,
-        "positioned": status.positioned,
-    });
-    form.show(&data, || {
-        let done = |done: bool| if done { "yes" } else { "not yet" };
-        let risk = match status.risk_reason.as_str() {
-            "" => String::new(),
-            reason => format!("; risk accepted by {}: {reason}", status.risk_accepted_by),
-        };
-        format!(
-            "project      {}\nname         {}\npurpose      {}\nlegal basis  {}\nprofile      {}{risk}\n\
-             owners       {}\n\
-             signed by    {}\nkey agreed   {}\nuploaded     {}\npositions    {}",
-            hex::encode(&status.project),
-            status.name,
-            status.purpose,
-            status.legal_basis,
-            status.profile,
-            status.owners.join(", "),
-            status.signed.join(", "),
-            done(status.keyed),
-            done(status.uploaded),
-            done(status.positioned),
-        )
-    })?;
-    Ok(EXIT_OK)
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! pki/                     development certificate authority and certificates
-//! nodes/<party>/node.toml  configuration; signing.key, sealing.key beside it
+//! nodes/<party>/node.toml  configuration; credential, signing.key, sealing.key beside it
 //! nodes/<party>/data/      the node's own data: database, uploads or outbox, audit log
 //! nodes/<party>/node.log   what it logged
 //! people/<person>.toml     configurations of operators and analysts
@@ -12,31 +12,25 @@
 //! ```
 
 mod error;
+mod parties;
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use linkage_core::ids::PartyId;
-use linkage_core::keys::SealingKey;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use ring::signature::{Ed25519KeyPair, KeyPair};
 
 pub use self::error::Error;
 use self::error::io;
-use super::policy::PolicyText;
-use crate::client::{ClientSettings, OwnerNode};
 use crate::identity::Role;
-use crate::keyfile;
-use crate::limits::Limits;
 use crate::pki::{DevPki, Validity};
 use crate::serve::ADDRESS_FILE;
-use crate::settings::{Audit, Dataset, Log, Monitor, NodeRole, Peer, Settings};
+use crate::settings::NodeRole;
 
 /// Trust domain of made-up certificates.
 pub const TRUST_DOMAIN: &str = "linkage.test";
@@ -46,6 +40,15 @@ pub const MATCHER: &str = "matcher";
 
 /// The analyst's party.
 pub const ANALYST: &str = "policy-lab";
+
+/// The operator of every owner who answers for manifests.
+pub const FIRST_OPERATOR: &str = "first";
+
+/// The operator of every owner who signs them.
+pub const SECOND_OPERATOR: &str = "second";
+
+/// An owner agrees by two persons.
+const OPERATORS: [&str; 2] = [FIRST_OPERATOR, SECOND_OPERATOR];
 
 /// How long a node may take to start: databases and keys are made in a fraction of a second.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -154,11 +157,18 @@ impl Cluster {
         }
         for owner in owners {
             let party = &owner.party;
-            cluster.person(Role::Operator, party, std::slice::from_ref(party))?;
+            for operator in OPERATORS {
+                cluster.person(
+                    Role::Operator,
+                    party,
+                    Some(operator),
+                    std::slice::from_ref(party),
+                )?;
+            }
         }
         let parties: Vec<_> = owners.iter().map(|owner| owner.party.clone()).collect();
         let analyst = cluster.analyst_party();
-        cluster.person(Role::Analyst, &analyst, &parties)?;
+        cluster.person(Role::Analyst, &analyst, None, &parties)?;
         Ok(cluster)
     }
 
@@ -194,11 +204,19 @@ impl Cluster {
             .find(|node| node.role == NodeRole::Matcher)
     }
 
-    /// Configuration of an owner's operator.
+    /// Configuration of an owner's first operator, who answers for manifests.
     pub fn operator_config(&self, party: &PartyId) -> PathBuf {
-        self.dir
-            .join("people")
-            .join(format!("operator-{party}.toml"))
+        self.person_config(party, FIRST_OPERATOR)
+    }
+
+    /// Configuration of an owner's second operator, who signs.
+    pub fn signer_config(&self, party: &PartyId) -> PathBuf {
+        self.person_config(party, SECOND_OPERATOR)
+    }
+
+    fn person_config(&self, party: &PartyId, person: &str) -> PathBuf {
+        let name = format!("operator-{party}.{person}.toml");
+        self.dir.join("people").join(name)
     }
 
     /// Configuration of the analyst.
@@ -291,106 +309,6 @@ impl Cluster {
         self.dir.join("nodes").join(party.as_str())
     }
 
-    /// Keys and free addresses for every node; returns how they know each other.
-    fn prepare(&self, owners: &[OwnerSpec]) -> Result<Vec<Peer>, Error> {
-        let mut peers = vec![];
-        // All listeners are held until all addresses are known, so that they differ.
-        let mut held = vec![];
-        let mut policy = PolicyText::default();
-        let matcher = self.matcher_party();
-        for party in std::iter::once(&matcher).chain(owners.iter().map(|owner| &owner.party)) {
-            let dir = self.node_dir(party);
-            crate::store::private_folder(&dir).map_err(|error| Error::Io {
-                what: format!("cannot make {}", dir.display()),
-                source: std::io::Error::other(error),
-            })?;
-            let seed = crate::entropy::secret()?;
-            keyfile::create(&dir.join("signing.key"), "Ed25519 signing key", &seed)?;
-            let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
-            let signing_key = signing
-                .ok()
-                .map(|key| hex::encode(key.public_key().as_ref()));
-            let role = if *party == matcher {
-                NodeRole::Matcher
-            } else {
-                NodeRole::Owner
-            };
-            policy.add(seed.as_slice(), role, party)?;
-            let mut sealing_key = None;
-            if role == NodeRole::Owner {
-                let key = SealingKey::generate(&mut crate::entropy::generator()?);
-                let mut bytes = zeroize::Zeroizing::new([0; keyfile::KEY_BYTES]);
-                bytes.copy_from_slice(&key.expose());
-                keyfile::create(&dir.join("sealing.key"), "X25519 sealing key", &bytes)?;
-                sealing_key = Some(hex::encode(key.public().to_bytes()));
-            }
-            let listener = TcpListener::bind("127.0.0.1:0").map_err(io("no free port"))?;
-            let address = listener
-                .local_addr()
-                .map_err(io("no free port"))?
-                .to_string();
-            held.push(listener);
-            let signing_key = signing_key.filter(|_| role == NodeRole::Owner);
-            peers.push(Peer {
-                role,
-                party: party.clone(),
-                address,
-                signing_key,
-                sealing_key,
-            });
-        }
-        let path = self.audit_policy();
-        fs::write(&path, policy.text()).map_err(io(format!("cannot write {}", path.display())))?;
-        Ok(peers)
-    }
-
-    fn configure(&self, role: NodeRole, spec: &OwnerSpec, peers: &[Peer]) -> Result<(), Error> {
-        let party = &spec.party;
-        let dir = self.node_dir(party);
-        let validity = Validity::starting(jiff::Timestamp::now(), VALIDITY_DAYS)?;
-        let files = self.pki.issue(
-            role.role(),
-            party.as_str(),
-            &["localhost", "127.0.0.1"],
-            validity,
-        )?;
-        let own = peers.iter().find(|peer| peer.party == *party);
-        let settings = Settings {
-            role,
-            party: party.clone(),
-            trust_domain: TRUST_DOMAIN.to_owned(),
-            listen: own.map(|peer| peer.address.clone()).unwrap_or_default(),
-            data_dir: dir.join("data"),
-            tls: files.into(),
-            signing_key: dir.join("signing.key"),
-            sealing_key: (role == NodeRole::Owner).then(|| dir.join("sealing.key")),
-            audit: Audit::with(self.is_witnessed.then(|| self.audit_policy())),
-            peers: peers
-                .iter()
-                .filter(|peer| role == NodeRole::Owner && peer.party != *party)
-                .cloned()
-                .collect(),
-            datasets: spec
-                .datasets
-                .iter()
-                .map(|(name, path)| Dataset {
-                    name: name.clone(),
-                    path: Some(path.clone()),
-                    sheet: None,
-                    postgres: None,
-                })
-                .collect(),
-            monitor: Monitor {
-                listen: Some("127.0.0.1:0".to_owned()),
-            },
-            log: Log::default(),
-            limits: Limits::default(),
-        };
-        let path = dir.join("node.toml");
-        fs::write(&path, toml::to_string(&settings)?)
-            .map_err(io(format!("cannot write {}", path.display())))
-    }
-
     fn launch(&mut self, role: NodeRole, party: &PartyId) -> Result<(), Error> {
         let dir = self.node_dir(party);
         let (config, log) = (dir.join("node.toml"), dir.join("node.log"));
@@ -441,31 +359,6 @@ impl Cluster {
         node.address = fs::read_to_string(&address_file).map_err(io("cannot read the address"))?;
         self.nodes.push(node);
         Ok(())
-    }
-
-    /// A person's certificate and configuration.
-    fn person(&self, role: Role, party: &PartyId, owners: &[PartyId]) -> Result<(), Error> {
-        let validity = Validity::starting(jiff::Timestamp::now(), VALIDITY_DAYS)?;
-        let files = self.pki.issue(role, party.as_str(), &[], validity)?;
-        let address = |party: &PartyId| self.node(party).map(|node| node.address.clone());
-        let settings = ClientSettings {
-            trust_domain: TRUST_DOMAIN.to_owned(),
-            tls: files.into(),
-            owners: owners
-                .iter()
-                .filter_map(|party| {
-                    Some(OwnerNode {
-                        party: party.clone(),
-                        address: address(party)?,
-                    })
-                })
-                .collect(),
-        };
-        let folder = self.dir.join("people");
-        fs::create_dir_all(&folder).map_err(io("cannot make the folder people"))?;
-        let path = folder.join(format!("{role}-{party}.toml"));
-        fs::write(&path, toml::to_string(&settings)?)
-            .map_err(io(format!("cannot write {}", path.display())))
     }
 }
 

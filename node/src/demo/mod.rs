@@ -21,7 +21,7 @@ use crate::report::data::Report;
 use cluster::{Cluster, OwnerSpec};
 
 pub use data::{Input, Round};
-pub use project::{Linked, Rules};
+pub use project::{Linked, Rules, last_day};
 
 /// Says what happens as it happens.
 pub trait Narrator: Send {

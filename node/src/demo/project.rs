@@ -14,7 +14,7 @@ use super::cluster::{ANALYST, Cluster};
 use super::{Error, Narrator, Round};
 use crate::client::{self, Client, follow, refused};
 
-/// A project's rules for tables.
+/// A project's rules.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Cells that count fewer are not shown.
@@ -23,6 +23,10 @@ pub struct Rules {
     pub epsilon_per_table: String,
     /// Epsilon that an owner spends at most.
     pub epsilon_budget: String,
+    /// Last day, `YYYY-MM-DD`.
+    pub expires: String,
+    /// Largest share of an owner's rows that an ask filter may hit.
+    pub ask_rows_max_share: f64,
 }
 
 impl Default for Rules {
@@ -33,8 +37,19 @@ impl Default for Rules {
             threshold_k: 10,
             epsilon_per_table: "1".to_owned(),
             epsilon_budget: "10".to_owned(),
+            expires: last_day(365),
+            ask_rows_max_share: 0.8,
         }
     }
+}
+
+/// The day in so many days, as a manifest writes it.
+pub fn last_day(days: i64) -> String {
+    let now = jiff::Timestamp::now();
+    let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
+    today
+        .saturating_add(jiff::Span::new().days(days))
+        .to_string()
 }
 
 /// A linked project.
@@ -99,16 +114,25 @@ pub async fn link(
         .iter()
         .map(|party| Client::read(&cluster.operator_config(party)))
         .collect::<Result<_, _>>()?;
+    let pairs = owners
+        .iter()
+        .map(|party| {
+            Ok(Pair {
+                first: Client::read(&cluster.operator_config(party))?,
+                second: Client::read(&cluster.signer_config(party))?,
+            })
+        })
+        .collect::<Result<Vec<_>, client::Error>>()?;
     let mut seconds = vec![];
     let mut timed = |name: &'static str, since: Instant| {
         seconds.push((name, since.elapsed().as_secs_f64()));
     };
 
     let start = Instant::now();
-    let project = agree(&operators, round, rules).await?;
+    let project = agree(&pairs, round, rules).await?;
     timed("agree on the manifest", start);
     narrator.line(&format!(
-        "manifest {} proposed by {}, signed by all {} owners",
+        "manifest {} proposed by {}, signed by two persons of each of {} owners",
         project.short(),
         owners.first().map_or("", |party| party.as_str()),
         owners.len()
@@ -184,43 +208,55 @@ pub async fn link(
     })
 }
 
-async fn agree(operators: &[Client], round: &Round, rules: &Rules) -> Result<ProjectId, Error> {
-    let mut id = None;
-    for client in operators {
-        let (party, mut operations) = client.operations().await?;
-        let answer = match &id {
-            None => {
-                let request = v1::ProposeProjectRequest {
-                    name: format!("Demo: {}", round.name),
-                    purpose: "Show how departments link records without showing them".to_owned(),
-                    legal_basis: "None: the data are made up or public".to_owned(),
-                    schema: round.schema.clone(),
-                    owners: round
-                        .sources
-                        .iter()
-                        .map(|(party, _)| party.to_string())
-                        .collect(),
-                    analysts: vec![ANALYST.to_owned()],
-                    threshold_k: rules.threshold_k,
-                    epsilon_per_table: rules.epsilon_per_table.clone(),
-                    epsilon_budget: rules.epsilon_budget.clone(),
-                    ..v1::ProposeProjectRequest::default()
-                };
-                operations.propose(request).await
-            }
-            Some(project) => operations.approve(request(*project)).await,
-        };
-        let status = answer
-            .map_err(|status| refused(&party, &status))?
-            .into_inner();
-        let bytes: [u8; 32] = status
-            .project
-            .as_ref()
-            .try_into()
-            .map_err(|_| unreadable())?;
-        id = Some(ProjectId::from(bytes));
+/// One owner's two operators.
+struct Pair {
+    first: Client,
+    second: Client,
+}
+
+async fn agree(pairs: &[Pair], round: &Round, rules: &Rules) -> Result<ProjectId, Error> {
+    let author = pairs.first().ok_or_else(unreadable)?;
+    let (party, mut operations) = author.first.operations().await?;
+    let draft = v1::DraftRequest {
+        name: format!("Demo: {}", round.name),
+        purpose: "Show how departments link records without showing them".to_owned(),
+        legal_basis: "None: the data are made up or public".to_owned(),
+        schema: round.schema.clone(),
+        owners: round
+            .sources
+            .iter()
+            .map(|(party, _)| party.to_string())
+            .collect(),
+        analysts: vec![ANALYST.to_owned()],
+        threshold_k: rules.threshold_k,
+        epsilon_per_table: rules.epsilon_per_table.clone(),
+        epsilon_budget: rules.epsilon_budget.clone(),
+        expires: rules.expires.clone(),
+        ask_rows_max_share: rules.ask_rows_max_share,
+        ..v1::DraftRequest::default()
+    };
+    let heard = |answer: Result<tonic::Response<v1::ProjectStatus>, tonic::Status>, party| {
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(|status| refused(&party, &status))
+    };
+    let drafted = heard(operations.draft(draft).await, party.clone())?;
+    let bytes: [u8; 32] = drafted
+        .project
+        .as_ref()
+        .try_into()
+        .map_err(|_| unreadable())?;
+    let project = ProjectId::from(bytes);
+    heard(operations.propose(request(project)).await, party)?;
+    for (at, pair) in pairs.iter().enumerate() {
+        if at > 0 {
+            let (party, mut operations) = pair.first.operations().await?;
+            heard(operations.approve(request(project)).await, party)?;
+        }
+        let (party, mut operations) = pair.second.operations().await?;
+        heard(operations.sign(request(project)).await, party)?;
     }
-    id.ok_or_else(unreadable)
+    Ok(project)
 }
 
 fn unreadable() -> Error {

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use super::{Finding, Verdict};
 use crate::fault::Chain;
 use crate::observe::certificates::remaining_s;
+use crate::sealed::{self, Credential};
+use crate::secret::SecretRef;
 use crate::serve;
 use crate::settings::Settings;
 use crate::tls;
@@ -40,6 +42,7 @@ pub(super) fn modes(settings: &Settings) -> Vec<Finding> {
     for path in keys.into_iter().flatten() {
         private(path, &mut findings);
     }
+    findings.extend(credential(settings));
     if settings.data_dir.exists() {
         for path in below(&settings.data_dir) {
             private(&path, &mut findings);
@@ -62,6 +65,35 @@ pub(super) fn modes(settings: &Settings) -> Vec<Finding> {
         findings.push(Finding::good(FILES, "keys and data are closed to others"));
     }
     findings
+}
+
+/// Complains of a credential that cannot be read, or under which a key does not open.
+fn credential(settings: &Settings) -> Vec<Finding> {
+    let bad = |error: &sealed::Error| {
+        let remedy = "see `linkage key status`; `linkage key seal` encrypts keys that are not";
+        Finding::new(
+            FILES,
+            Verdict::Bad,
+            error.reason(),
+            Chain(error).to_string(),
+            remedy,
+        )
+    };
+    let credential = match Credential::read(&settings.credential) {
+        Ok(credential) => credential,
+        // systemd shows a credential to its service alone.
+        Err(_) if matches!(settings.credential, SecretRef::Credential(_)) => return vec![],
+        Err(error) => return vec![bad(&error)],
+    };
+    let signing = Some((&settings.signing_key, sealed::SIGNING_KEY));
+    let sealing = settings.sealing_key.as_ref();
+    let keys = signing
+        .into_iter()
+        .chain(sealing.map(|path| (path, sealed::SEALING_KEY)));
+    keys.filter(|(path, _)| path.exists())
+        .filter_map(|(path, label)| sealed::read_key(path, label, &credential).err())
+        .map(|error| bad(&error))
+        .collect()
 }
 
 /// Complains of a file or folder that is not there or that others may open.

@@ -13,6 +13,8 @@ use crate::identity::{Identity, Role};
 use crate::journal::Journal;
 use crate::keyfile;
 use crate::pki::{DevPki, Validity};
+use crate::sealed::{self, Credential};
+use crate::secret::SecretRef;
 use crate::serve::audit_keys;
 use crate::settings::Settings;
 use crate::store::owner::OwnerStore;
@@ -39,14 +41,21 @@ impl Node {
         let files = pki
             .issue(Role::Owner, party, &["localhost"], validity)
             .unwrap();
-        for name in ["signing.key", "sealing.key"] {
-            keyfile::create(&dir.path().join(name), "a test", &[7; 32]).unwrap();
+        let path = dir.path().join("credential");
+        keyfile::create(&path, "a test", &[9; 32]).unwrap();
+        let credential = Credential::read(&SecretRef::File(path)).unwrap();
+        for (name, label) in [
+            ("signing.key", sealed::SIGNING_KEY),
+            ("sealing.key", sealed::SEALING_KEY),
+        ] {
+            sealed::create(&dir.path().join(name), label, &[7; 32], &credential).unwrap();
         }
         let data = dir.path().join("data");
         crate::store::private_folder(&data).unwrap();
         let text = format!(
             "role = \"owner\"\nparty = \"health\"\ntrust_domain = \"linkage.test\"\n\
-             listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\nsigning_key = \"signing.key\"\n\
+             listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\n\
+             credential = \"file:credential\"\nsigning_key = \"signing.key\"\n\
              sealing_key = \"sealing.key\"\n\
              tls = {{ cert = {:?}, key = {:?}, ca = {:?} }}\n\
              [[peer]]\nrole = \"matcher\"\nparty = \"m\"\naddress = \"127.0.0.1:1\"\n\

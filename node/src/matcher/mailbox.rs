@@ -3,11 +3,12 @@
 use linkage_core::audit::action::Action;
 use linkage_core::project::Purpose;
 use linkage_proto::v1;
-use tonic::Code;
+use ring::digest::{SHA256, digest};
 
 use super::Matcher;
 use crate::authz::permit::Member;
 use crate::fault::Fault;
+use crate::journal::Act;
 use crate::procedures::{Mailbox, mailbox};
 use crate::store::matcher::Item;
 use crate::wire;
@@ -22,7 +23,6 @@ impl Mailbox for Matcher {
         request: v1::PostRequest,
     ) -> Result<v1::PostReply, Fault> {
         let project = member.project();
-        self.require_agreed(project)?;
         let kind = request.kind();
         if request.body.len() > BODY_BYTES_MAX {
             return Err(Fault::malformed("the item"));
@@ -41,28 +41,20 @@ impl Mailbox for Matcher {
             v1::ItemKind::KeyCheck => Some(Action::KeyAgree),
             v1::ItemKind::Sealed | v1::ItemKind::Unspecified => None,
         };
-        if let Some(action) = action {
+        let act = action.map(|action| {
             self.journal
                 .act_of(member.caller(), action, project.id.short())
                 .project(&project.id)
-                .digest("published", &request.body)
-                .ok()?;
-        }
+                .digest("published", digest(&SHA256, &request.body).as_ref())
+        });
         let item = Item {
             sender: member.party().to_string(),
             body: request.body.to_vec(),
             signature: request.signature.to_vec(),
         };
-        let stored = self
-            .store
-            .add_item(&project.id, kind.into(), &request.recipient, &item)?;
-        if !stored {
-            return Err(Fault::new(
-                Code::AlreadyExists,
-                "key.posted",
-                "another item stands in this place: a contribution cannot be changed",
-            ));
-        }
+        let account = || act.map_or(Ok(()), Act::ok);
+        self.store
+            .add_item(project, kind, &request.recipient, &item, account)?;
         Ok(v1::PostReply {})
     }
 

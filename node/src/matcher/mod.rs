@@ -4,6 +4,7 @@
 //! role and, where it is about a project, by membership ([`crate::authz`]): only the owners that a
 //! manifest names see its project, and nothing tells them an absent one from a foreign one.
 
+mod close;
 mod lanes;
 mod mailbox;
 mod projects;
@@ -19,14 +20,17 @@ use std::sync::{Arc, Weak};
 
 use lanes::Lanes;
 use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::project::{Project, Purpose};
+use linkage_core::project::Project;
+use linkage_core::project::state::Event;
 use linkage_proto::v1;
+use ring::signature::Ed25519KeyPair;
 
 use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::store::matcher::MatcherStore;
+use crate::wire;
 
 /// A matcher's state, shared by its services.
 pub struct Matcher {
@@ -36,20 +40,26 @@ pub struct Matcher {
     party: PartyId,
     limits: Limits,
     lanes: Lanes,
+    signing: Ed25519KeyPair,
     /// Itself, for work that goes on after the call that began it has been answered.
     me: Weak<Self>,
     /// Held while a run is made: one at a time, each takes all cores.
     running: tokio::sync::Mutex<()>,
+    /// Held for writing while a project is closed, and for reading by who opens a batch's file
+    /// after it has asked whether it may: no file comes back after it was destroyed.
+    files: tokio::sync::RwLock<()>,
 }
 
 impl Matcher {
-    /// A matcher over an opened store; batches lie under `uploads_dir`.
+    /// A matcher over an opened store; batches lie under `uploads_dir`. `signing` signs its
+    /// receipts.
     pub fn new(
         store: MatcherStore,
         uploads_dir: PathBuf,
         journal: Journal,
         party: PartyId,
         limits: Limits,
+        signing: Ed25519KeyPair,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             store,
@@ -58,8 +68,10 @@ impl Matcher {
             party,
             limits,
             lanes: Lanes::default(),
+            signing,
             me: Weak::clone(me),
             running: tokio::sync::Mutex::new(()),
+            files: tokio::sync::RwLock::new(()),
         })
     }
 
@@ -72,65 +84,30 @@ impl Matcher {
         self.me.upgrade().ok_or_else(Fault::stopping)
     }
 
-    /// Refuses unless every owner has signed the manifest.
-    fn require_agreed(&self, project: &Project) -> Result<(), Fault> {
-        let signatures = self.store.signatures(&project.id)?.len();
-        let owners = project.manifest.owners.len();
-        if signatures < owners {
-            return Err(Fault::state(
-                "project.unsigned",
-                format!("{signatures} of {owners} owners have signed the manifest; all must"),
-            ));
-        }
-        Ok(())
+    /// Refuses unless the event could happen in the project now.
+    fn permit(&self, project: &Project, event: Event) -> Result<(), Fault> {
+        self.store.permit(project, event).map(drop)
     }
 
-    /// Refuses unless every owner has shown that it holds the project key.
-    fn require_keyed(&self, project: &Project) -> Result<(), Fault> {
-        self.require_agreed(project)?;
-        let checks = self
-            .store
-            .items(&project.id, v1::ItemKind::KeyCheck.into(), "")?
-            .len();
-        let owners = project.manifest.owners.len();
-        if checks < owners {
-            return Err(Fault::state(
-                "project.no_key",
-                format!("{checks} of {owners} owners hold the project key; all must"),
-            ));
-        }
-        Ok(())
-    }
-
-    fn reply(&self, id: &ProjectId, manifest: Vec<u8>) -> Result<v1::ProjectReply, Fault> {
-        let signatures = self
-            .store
-            .signatures(id)?
-            .into_iter()
-            .map(|(party, signature)| v1::PartySignature {
-                party,
-                signature: signature.into(),
-            })
-            .collect();
+    fn reply(&self, id: &ProjectId) -> Result<v1::ProjectReply, Fault> {
+        let kept = self.store.project(id)?.ok_or_else(Fault::no_project)?;
+        let signatures = self.store.signatures(id)?;
+        let notices = self.store.notices(id)?;
+        let receipts = self.store.receipts(id)?;
         Ok(v1::ProjectReply {
-            manifest: manifest.into(),
-            signatures,
+            manifest: kept.manifest.into(),
+            signatures: signatures.into_iter().map(wire::party_signature).collect(),
+            state: kept.state.name().to_owned(),
+            notices: notices.into_iter().map(wire::notice_message).collect(),
+            receipts: receipts.into_iter().map(wire::receipt_message).collect(),
         })
-    }
-
-    fn verify_manifest_signature(
-        project: &Project,
-        party: &PartyId,
-        signature: &[u8],
-    ) -> Result<(), Fault> {
-        Ok(project.verify(party, Purpose::Manifest, b"", signature)?)
     }
 }
 
 impl Manifests for Matcher {
     fn known_project(&self, id: &ProjectId) -> Result<Option<Project>, Fault> {
-        let manifest = self.store.manifest(id)?;
-        let project = manifest.map(|manifest| Project::parse(&manifest));
+        let kept = self.store.project(id)?;
+        let project = kept.map(|kept| Project::parse(&kept.manifest));
         Ok(project.transpose()?)
     }
 

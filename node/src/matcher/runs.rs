@@ -4,9 +4,10 @@ use linkage_core::audit::action::Action;
 use linkage_core::encode::Batch;
 use linkage_core::linkmap::LinkMap;
 use linkage_core::project::Project;
+use linkage_core::project::state::{Event, Refused};
 use linkage_core::run::{self, Outcome};
 use linkage_proto::v1;
-use linkage_proto::v1::run_event::Event;
+use linkage_proto::v1::run_event::Event as RunEvent;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -41,7 +42,7 @@ impl Runs for Matcher {
                     report_json: run.report,
                 };
                 v1::RunEvent {
-                    event: Some(Event::Summary(run)),
+                    event: Some(RunEvent::Summary(run)),
                 }
             });
             let _ = events.send(event).await;
@@ -54,16 +55,19 @@ impl Runs for Matcher {
         member: Member<runs::Positions>,
         _: v1::PositionsRequest,
     ) -> Result<ReceiverStream<Result<v1::PositionsPart, Status>>, Fault> {
-        let id = member.project().id;
-        let none = || Fault::state("run.none", "the project has not been linked yet");
+        let project = member.project();
+        let id = project.id;
+        self.permit(project, Event::Deliver { missing: vec![] })?;
+        let none = || Fault::from(Refused::NotLinked);
         let run = self.store.run(&id)?.ok_or_else(none)?;
         let positions = self.store.positions(&id, member.party().as_str())?;
         let positions = positions.ok_or_else(none)?;
-        self.journal
+        let act = self
+            .journal
             .act_of(member.caller(), Action::LinkmapDeliver, hex::encode(run.id))
             .project(&id)
-            .count("positions", positions.len() as u64)
-            .ok()?;
+            .count("positions", positions.len() as u64);
+        self.store.deliver(project, member.party(), || act.ok())?;
         let (parts, stream) = mpsc::channel(4);
         operation::spawn(async move {
             for (at, part) in positions.chunks(POSITIONS_PER_PART).enumerate() {
@@ -91,10 +95,17 @@ impl Matcher {
         events: &mpsc::Sender<Result<v1::RunEvent, Status>>,
     ) -> Result<Run, Fault> {
         let _one_at_a_time = self.running.lock().await;
+        let uploads = self.store.uploads(&project.id)?;
+        let accepted: Vec<_> = uploads
+            .iter()
+            .filter(|upload| upload.state.is_accepted())
+            .map(|upload| crate::wire::party(&upload.party))
+            .collect::<Result<_, _>>()?;
+        let missing = project.others_than(&accepted);
+        self.permit(project, Event::Link { missing })?;
         if let Some(run) = self.store.run(&project.id)? {
             return Ok(run);
         }
-        let uploads = self.complete_uploads(project)?;
         self.journal
             .act_of(caller, Action::RunStart, project.id.short())
             .project(&project.id)
@@ -111,32 +122,6 @@ impl Matcher {
             }
             Err(fault) => Err(act.failed(fault)),
         }
-    }
-
-    /// Every owner's sealed upload, in the manifest's order.
-    fn complete_uploads(&self, project: &Project) -> Result<Vec<Upload>, Fault> {
-        let uploads = self.store.uploads(&project.id)?;
-        let missing: Vec<_> = project
-            .manifest
-            .owners
-            .iter()
-            .filter(|owner| {
-                !uploads
-                    .iter()
-                    .any(|up| up.state.is_accepted() && up.party == owner.party.as_str())
-            })
-            .map(|owner| owner.party.to_string())
-            .collect();
-        if !missing.is_empty() {
-            return Err(Fault::state(
-                "run.uploads",
-                format!(
-                    "not all owners have uploaded; missing: {}",
-                    missing.join(", ")
-                ),
-            ));
-        }
-        Ok(uploads)
     }
 
     /// Links, draws positions, keeps both. Returns the run and its number of links.
@@ -165,7 +150,7 @@ impl Matcher {
                 };
                 // Progress is a courtesy: a slow reader misses some.
                 let _ = events.try_send(Ok(v1::RunEvent {
-                    event: Some(Event::Progress(progress)),
+                    event: Some(RunEvent::Progress(progress)),
                 }));
             };
             let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
@@ -186,7 +171,7 @@ impl Matcher {
         };
         let owners = project.manifest.owners.iter().enumerate();
         let positions = owners.filter_map(|(at, owner)| Some((&owner.party, map.owner(at)?)));
-        self.store.add_run(&project.id, &run, positions)?;
+        self.store.add_run(project, &run, positions)?;
         let links = outcome.pairs.iter().map(|pair| pair.links).sum();
         Ok((run, links))
     }

@@ -4,6 +4,7 @@ use linkage_core::audit::action::Action;
 use linkage_core::audit::tree::Hash;
 use linkage_core::encode::Header;
 use linkage_core::ids::PartyId;
+use linkage_core::project::state::Event;
 use linkage_core::project::{Project, Purpose};
 use linkage_core::upload::Announcement;
 use linkage_core::upload::state::{Sealed, State};
@@ -15,7 +16,7 @@ use tonic::{Code, Status, Streaming};
 use super::Matcher;
 use super::receive::Receiving;
 use super::spool::{self, Spool};
-use crate::authz::permit::{Caller, Member, Permit};
+use crate::authz::permit::{Caller, Manifests as _, Member, Permit};
 use crate::fault::Fault;
 use crate::observe::operation;
 use crate::procedures::{Uploads, uploads};
@@ -29,18 +30,27 @@ impl Uploads for Matcher {
         request: v1::BeginRequest,
     ) -> Result<v1::UploadState, Fault> {
         let project = member.project();
-        self.require_keyed(project)?;
+        let key = Header::from_bytes(&request.header)?.key;
         self.journal.require_quorum()?;
         self.expire_idle()?;
+        let _files = self.files.read().await;
         let upload = self.announced(project, member.party(), &request)?;
-        if let Some(before) = self.store.upload_of(&upload.operation)? {
-            if before.request != upload.request || before.party != upload.party {
-                return Err(Fault::new(
-                    Code::AlreadyExists,
-                    "upload.idempotency_mismatch",
-                    "this operation key stands for another request; draw a new one for each upload",
-                ));
-            }
+        let before = self.store.upload_of(&upload.operation)?;
+        if let Some(before) = &before
+            && (before.request != upload.request || before.party != upload.party)
+        {
+            return Err(Fault::new(
+                Code::AlreadyExists,
+                "upload.idempotency_mismatch",
+                "this operation key stands for another request; draw a new one for each upload",
+            ));
+        }
+        // What became of an upload can be asked at any time: its owner may not have heard.
+        let is_done = |before: &Upload| before.state.is_accepted() || !before.state.is_live();
+        if !before.as_ref().is_some_and(is_done) {
+            self.permit(project, Event::Upload { key })?;
+        }
+        if let Some(before) = before {
             if matches!(before.state, State::Open(_)) {
                 // A stream that its sender has lost may still bring chunks. From here on it stores
                 // none, so that what is told now is what the next stream finds.
@@ -58,6 +68,7 @@ impl Uploads for Matcher {
             .digest("batch", &upload.digest)
             .digest("root", &upload.root.0)
             .ok()?;
+        self.store.advance(project, Event::Upload { key })?;
         self.store.add_upload(&upload, now())?;
         self.upload_state(&upload)
     }
@@ -72,7 +83,9 @@ impl Uploads for Matcher {
             .await
             .map_err(|status| Fault::broken(&status))?
             .ok_or_else(|| Fault::malformed("an empty upload"))?;
+        let _files = self.files.read().await;
         let upload = self.own_upload(permit.caller(), &first.upload)?;
+        self.permit_upload(&upload)?;
         if !matches!(upload.state, State::Open(_)) {
             return Err(not_open(&upload));
         }
@@ -231,7 +244,11 @@ impl Matcher {
     async fn seal_upload(&self, caller: &Caller, id: [u8; 16]) -> Result<v1::UploadState, Fault> {
         let lane = self.lanes.of(&id);
         let _one_at_a_time = lane.checking.lock().await;
+        let _files = self.files.read().await;
         let mut upload = self.own_upload(caller, &id)?;
+        if matches!(upload.state, State::Open(_) | State::Sealed(_)) {
+            self.permit_upload(&upload)?;
+        }
         // Whether a check that a crash ended may have come to its end in the log.
         let mut resumed = true;
         if let State::Open(open) = upload.state {
@@ -348,6 +365,16 @@ impl Matcher {
             root: upload.root.0.to_vec().into(),
             reason: reason.unwrap_or_default().to_owned(),
         })
+    }
+
+    /// Refuses unless the upload may go on now.
+    fn permit_upload(&self, upload: &Upload) -> Result<(), Fault> {
+        let project = self.known_project(&upload.project)?;
+        let key = Header::from_bytes(&upload.header)?.key;
+        self.permit(
+            &project.ok_or_else(Fault::no_project)?,
+            Event::Upload { key },
+        )
     }
 
     /// The upload of this name, if it is the caller's.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use linkage_core::audit::action::Action;
 use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::keys::{self, Commitment, SealedReveal, SealingPublicKey};
+use linkage_core::keys::{self, Commitment, KEY_ID_BYTES, SealedReveal, SealingPublicKey};
 use linkage_core::project::Project;
+use linkage_core::project::state::{Event, Refused};
 use linkage_proto::v1;
 use linkage_proto::v1::mailbox_client::MailboxClient;
+use ring::digest::{SHA256, digest};
 use serde_json::json;
 use tokio::time::Instant;
 use tonic::Code;
@@ -18,6 +20,7 @@ use tonic::transport::Channel;
 use super::Owner;
 use super::peers::relayed;
 use super::progress::Reporter;
+use super::vault::Vault;
 use crate::fault::Fault;
 use crate::matcher::signed_item;
 use crate::wire;
@@ -36,11 +39,12 @@ impl Owner {
         id: ProjectId,
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
-        let project = self.project(&id)?;
+        let (project, _) = self.caught_up(&id).await?;
         let me = self.settings.party.clone();
         let owners = project.manifest.owners.len() as u64;
         let mut mailbox = self.mailbox().await?;
-        let contribution = self.vault.contribution(&id)?;
+        let contribution =
+            self.kept(&project, Event::Contribute, |vault| vault.contribution(&id))?;
 
         let commitment = contribution.commitment(&id, &me);
         self.post(
@@ -105,14 +109,10 @@ impl Owner {
         let key = keys::agree(&id, &commitments, &contributions)?;
 
         let check = key.check_value(&id, &me);
-        self.post(
-            &mut mailbox,
-            &project,
-            v1::ItemKind::KeyCheck,
-            "",
-            check.as_bytes(),
-        )
-        .await?;
+        // The key's name lets the matcher hold batches to it.
+        let body = [&key.id().0, check.as_bytes().as_slice()].concat();
+        self.post(&mut mailbox, &project, v1::ItemKind::KeyCheck, "", &body)
+            .await?;
         let checks = self
             .collect(
                 &mut mailbox,
@@ -124,27 +124,39 @@ impl Owner {
                 },
             )
             .await?;
-        for (party, value) in &checks {
+        for (party, body) in &checks {
+            let (_, value) = body.split_at_checked(KEY_ID_BYTES).unwrap_or((&[], &[]));
             key.check_value(&id, party).matches(value, party)?;
         }
-        self.journal
+        let shown = Event::ShowKey {
+            key: key.id(),
+            missing: vec![],
+        };
+        self.kept(&project, shown.clone(), |vault| match vault.key(&id)? {
+            None => vault.set_key(&id, &key),
+            Some(before) if before.id() == key.id() => Ok(()),
+            Some(_) => Err(Refused::KeyDiffers.into()),
+        })?;
+        let act = self
+            .journal
             .act(Action::KeyAgree, id.short())
             .project(&id)
             .count("owners", owners)
-            .digest("key_check", check.as_bytes())
-            .ok()?;
-        match self.vault.key(&id)? {
-            None => self.vault.set_key(&id, &key)?,
-            Some(before) if before.id() == key.id() => {}
-            Some(_) => {
-                return Err(Fault::new(
-                    Code::Aborted,
-                    "key.differs",
-                    "the project has another key already",
-                ));
-            }
-        }
+            .digest("key_check", digest(&SHA256, check.as_bytes()).as_ref());
+        self.store.advance(&project, shown, || act.ok())?;
         Ok(json!({ "key_id": key.id().to_string(), "owners": owners }))
+    }
+
+    /// Keeps a secret of a project, if the event that it belongs to may happen.
+    fn kept<T>(
+        &self,
+        project: &Project,
+        event: Event,
+        keep: impl FnOnce(&Vault) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let _not_closing = self.secrets.read();
+        self.store.permit(project, event)?;
+        keep(&self.vault)
     }
 
     async fn post(

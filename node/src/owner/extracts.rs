@@ -8,6 +8,7 @@ use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::PartyId;
 use linkage_core::project::Project;
+use linkage_core::project::state::Event;
 use linkage_oblivious::params::{COUNT_SCALE_LOG2, TableShape};
 use linkage_proto::v1;
 use tonic::Code;
@@ -27,6 +28,7 @@ impl Extracts for Owner {
         _: v1::CatalogueRequest,
     ) -> Result<v1::CatalogueReply, Fault> {
         let project = member.project();
+        self.store.permit(project, Event::Extract)?;
         let (_, budget) = policy(project)?;
         let spent = self.store.spent_thousandths(&project.id)?;
         let names = self.store.attribute_names(&project.id)?;
@@ -88,6 +90,7 @@ impl Extracts for Owner {
 impl Owner {
     /// Checks a request against catalogue, state and budget, and takes its epsilon off the budget.
     fn table(&self, project: &Project, sql: &str, name: [u8; 16]) -> Result<Table, Fault> {
+        self.store.permit(project, Event::Extract)?;
         let refused = |error: String| Fault::new(Code::InvalidArgument, "extract.request", error);
         let catalogue = catalogue(project).map_err(|error| refused(error.to_string()))?;
         let request =

@@ -5,17 +5,20 @@
 //! random share of a noised table to the analyst.
 
 mod agreement;
+mod close;
 mod extracts;
+mod manifest;
 mod operations;
 mod peers;
 mod progress;
+mod projects;
 mod retry;
 mod tables;
 mod upload;
 mod vault;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, RwLock, Weak};
 
 use linkage_core::ids::ProjectId;
 use linkage_core::keys::SealingKey;
@@ -26,6 +29,7 @@ use crate::authz::permit::Manifests;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::sealed::Credential;
 use crate::settings::Settings;
 use crate::store::owner::OwnerStore;
 use crate::tls::credentials::Credentials;
@@ -44,6 +48,9 @@ pub struct Owner {
     credentials: Arc<Credentials>,
     limits: Limits,
     waiting: Waiting,
+    /// Held for writing while a project is closed, and for reading by who keeps a secret of a
+    /// project after it has asked whether it may: no secret comes back after it was destroyed.
+    secrets: RwLock<()>,
     /// Itself, for work that goes on after the call that began it has been answered.
     me: Weak<Self>,
 }
@@ -56,6 +63,8 @@ pub struct Parts {
     pub store: OwnerStore,
     /// The audit log.
     pub journal: Journal,
+    /// Encrypts the projects' secrets at rest.
+    pub credential: Credential,
     /// Signs manifests and batches.
     pub signing: Ed25519KeyPair,
     /// Opens sealed contributions.
@@ -73,12 +82,13 @@ impl Owner {
             settings,
             store,
             journal,
+            credential,
             signing,
             sealing,
             credentials,
             limits,
         } = parts;
-        let vault = Vault::new(settings.data_dir.join("keys"));
+        let vault = Vault::new(settings.data_dir.join("keys"), credential);
         Arc::new_cyclic(|me| Self {
             settings,
             store,
@@ -89,6 +99,7 @@ impl Owner {
             credentials,
             limits,
             waiting: Waiting::default(),
+            secrets: RwLock::new(()),
             me: Weak::clone(me),
         })
     }
@@ -98,7 +109,7 @@ impl Owner {
         self.store.works()
     }
 
-    /// A project that this owner has signed.
+    /// A project that this owner has drafted or approved.
     fn project(&self, id: &ProjectId) -> Result<Project, Fault> {
         self.known_project(id)?.ok_or_else(Fault::no_project)
     }
@@ -118,8 +129,8 @@ impl Owner {
 
 impl Manifests for Owner {
     fn known_project(&self, id: &ProjectId) -> Result<Option<Project>, Fault> {
-        let manifest = self.store.manifest(id)?;
-        let project = manifest.map(|manifest| Project::parse(&manifest));
+        let kept = self.store.project(id)?;
+        let project = kept.map(|kept| Project::parse(&kept.manifest));
         Ok(project.transpose()?)
     }
 

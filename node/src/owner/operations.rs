@@ -3,52 +3,62 @@
 use std::sync::Arc;
 
 use linkage_core::audit::action::Action;
-use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::project::{
-    AcceptedRisk, Manifest, Owner as ManifestOwner, Project, Purpose, Tables,
-};
-use linkage_core::schema::Profile;
+use linkage_core::ids::ProjectId;
+use linkage_core::project::ManifestSignature;
+use linkage_core::project::notice::Kind;
+use linkage_core::project::persons::{FirstPerson, Person};
+use linkage_core::project::state::{Event, State};
 use linkage_proto::v1;
-use linkage_proto::v1::run_event::Event;
-use ring::signature::KeyPair;
+use linkage_proto::v1::run_event::Event as RunEvent;
 use serde_json::json;
 use tonic::Code;
 
 use super::Owner;
 use super::peers::relayed;
 use super::progress::{self, ProgressStream, Reporter};
-use crate::authz::permit::Permit;
+use crate::authz::permit::{Caller, Permit};
 use crate::fault::Fault;
 use crate::procedures::{Operations, operations};
-use crate::settings::NodeRole;
 use crate::store::owner::Positions;
 use crate::wire;
 
 impl Operations for Owner {
-    async fn propose(
+    async fn draft(
         &self,
-        permit: Permit<operations::Propose>,
-        request: v1::ProposeProjectRequest,
+        permit: Permit<operations::Draft>,
+        request: v1::DraftRequest,
     ) -> Result<v1::ProjectStatus, Fault> {
-        let project = self.draft(request)?;
+        let author = FirstPerson::new(person(permit.caller())?);
+        let project = self.draft_manifest(request)?;
         self.journal
-            .act_of(permit.caller(), Action::ProjectPropose, project.id.short())
+            .act_of(permit.caller(), Action::ProjectDraft, project.id.short())
             .project(&project.id)
             .digest("manifest", project.id.as_bytes())
             .ok()?;
+        self.store.add_project(&project, &State::draft(author))?;
+        self.status(&project, None)
+    }
+
+    async fn propose(
+        &self,
+        permit: Permit<operations::Propose>,
+        request: v1::ProjectRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        let id = wire::project_id(&request.project)?;
+        let project = self.project(&id)?;
+        self.store.permit(&project, Event::Propose)?;
         let request = v1::ProposeRequest {
             manifest: project.bytes.clone().into(),
-            signature: project.sign(&self.signing, Purpose::Manifest, b"").into(),
         };
-        let reply = self
-            .projects()
-            .await?
-            .propose(request)
-            .await
-            .map_err(relayed)?
-            .into_inner();
-        self.store.add_project(&project.id, &project.bytes)?;
-        self.status(&project, &reply)
+        let mut projects = self.projects().await?;
+        let reply = projects.propose(request).await.map_err(relayed)?;
+        let act = self
+            .journal
+            .act_of(permit.caller(), Action::ProjectPropose, id.short())
+            .project(&id)
+            .digest("manifest", id.as_bytes());
+        self.store.advance(&project, Event::Propose, || act.ok())?;
+        self.status(&project, Some(reply.get_ref()))
     }
 
     async fn approve(
@@ -56,42 +66,107 @@ impl Operations for Owner {
         permit: Permit<operations::Approve>,
         request: v1::ProjectRequest,
     ) -> Result<v1::ProjectStatus, Fault> {
+        let first = FirstPerson::new(person(permit.caller())?);
         let id = wire::project_id(&request.project)?;
-        let reply = self.proposed(&id).await?;
-        let project = Project::parse(&reply.manifest)?;
-        if project.id != id {
-            return Err(Fault::malformed("the matcher's answer"));
-        }
-        self.check_parties(&project)?;
-        self.journal
-            .act_of(permit.caller(), Action::ProjectSign, id.short())
+        let (project, reply) = self.adopted(&id).await?;
+        let act = self
+            .journal
+            .act_of(permit.caller(), Action::ProjectApprove, id.short())
             .project(&id)
-            .digest("manifest", id.as_bytes())
-            .ok()?;
-        let request = v1::SignRequest {
-            project: id.as_bytes().to_vec().into(),
-            signature: project.sign(&self.signing, Purpose::Manifest, b"").into(),
-        };
-        let reply = self
-            .projects()
-            .await?
-            .sign(request)
-            .await
-            .map_err(relayed)?
-            .into_inner();
-        self.store.add_project(&id, &project.bytes)?;
-        self.status(&project, &reply)
+            .digest("manifest", id.as_bytes());
+        self.store
+            .advance(&project, Event::Approve(first), || act.ok())?;
+        self.status(&project, Some(&reply))
     }
 
-    async fn status(
+    async fn sign(
         &self,
-        _: Permit<operations::Status>,
+        permit: Permit<operations::Sign>,
         request: v1::ProjectRequest,
     ) -> Result<v1::ProjectStatus, Fault> {
+        let second = person(permit.caller())?;
         let id = wire::project_id(&request.project)?;
-        let reply = self.proposed(&id).await?;
-        let project = Project::parse(&reply.manifest)?;
-        self.status(&project, &reply)
+        let project = self.project(&id)?;
+        let none = project.signatures([])?;
+        let state = self.store.permit(&project, Event::Sign(none))?;
+        if state.is_agreed() {
+            let (_, reply) = self.caught_up(&id).await?;
+            return self.status(&project, Some(&reply));
+        }
+        let first = state.first_person().ok_or_else(|| {
+            let message = "nobody of this owner answers for the manifest yet; approve it first";
+            Fault::state("project.unapproved", message)
+        })?;
+        let act = self
+            .journal
+            .act_of(permit.caller(), Action::ProjectSign, id.short())
+            .project(&id)
+            .digest("manifest", id.as_bytes());
+        let consent = match first.consent(&second) {
+            Ok(consent) => consent,
+            Err(same) => return Err(act.failed(same.into())),
+        };
+        act.digest("first_person", consent.first())
+            .digest("second_person", consent.second())
+            .ok()?;
+        let signature = ManifestSignature {
+            party: self.settings.party.clone(),
+            consent,
+            signature: project.sign_manifest(&self.signing, &consent),
+        };
+        let request = v1::SignRequest {
+            project: id.as_bytes().to_vec().into(),
+            signature: Some(wire::party_signature(signature)),
+        };
+        let mut projects = self.projects().await?;
+        let reply = projects.sign(request).await.map_err(relayed)?;
+        self.absorb(&project, reply.get_ref())?;
+        self.status(&project, Some(reply.get_ref()))
+    }
+
+    async fn show(
+        &self,
+        _: Permit<operations::Show>,
+        request: v1::ProjectRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        self.shown(&wire::project_id(&request.project)?).await
+    }
+
+    async fn list(
+        &self,
+        _: Permit<operations::List>,
+        _: v1::ListProjectsRequest,
+    ) -> Result<v1::ListProjectsReply, Fault> {
+        let projects = self.listed().await?;
+        Ok(v1::ListProjectsReply { projects })
+    }
+
+    async fn suspend(
+        &self,
+        permit: Permit<operations::Suspend>,
+        request: v1::ReasonRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        self.notify(permit.caller(), request, Kind::Suspend).await
+    }
+
+    async fn resume(
+        &self,
+        permit: Permit<operations::Resume>,
+        request: v1::ReasonRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        self.notify(permit.caller(), request, Kind::Resume).await
+    }
+
+    async fn close(
+        &self,
+        permit: Permit<operations::Close>,
+        request: v1::ReasonRequest,
+    ) -> Result<v1::ProjectStatus, Fault> {
+        let owner = self.shared()?;
+        // Goes on when the operator goes away.
+        let closing =
+            tokio::spawn(async move { owner.notify(permit.caller(), request, Kind::Close).await });
+        closing.await?
     }
 
     async fn agree_key(
@@ -144,155 +219,13 @@ impl Operations for Owner {
 }
 
 impl Owner {
-    /// The manifest that an operator asks for, with every owner's keys from this node's own
-    /// configuration.
-    fn draft(&self, request: v1::ProposeProjectRequest) -> Result<Project, Fault> {
-        let matcher = self.settings.matcher();
-        let matcher =
-            matcher.ok_or_else(|| Fault::state("peer.unknown", "no matcher is configured"))?;
-        let mut parties: Vec<PartyId> = request
-            .owners
-            .iter()
-            .map(|name| wire::party(name))
-            .collect::<Result<_, _>>()?;
-        parties.sort();
-        let owners = parties
-            .iter()
-            .map(|party| self.known(party))
-            .collect::<Result<_, _>>()?;
-        let analysts = request
-            .analysts
-            .iter()
-            .map(|name| wire::party(name))
-            .collect::<Result<_, _>>()?;
-        let accepted = !request.risk_accepted_by.is_empty() || !request.risk_reason.is_empty();
-        let accepted_risk = accepted.then_some(AcceptedRisk {
-            profile: Profile::Fields,
-            by: request.risk_accepted_by,
-            reason: request.risk_reason,
-        });
-        let manifest = Manifest {
-            version: 1,
-            name: request.name,
-            purpose: request.purpose,
-            legal_basis: request.legal_basis,
-            matcher: matcher.party.clone(),
-            nonce: hex::encode(crate::entropy::name()?),
-            schema: request.schema,
-            tables: Tables {
-                analysts,
-                threshold_k: request.threshold_k,
-                epsilon_per_table: request.epsilon_per_table,
-                epsilon_budget: request.epsilon_budget,
-            },
-            accepted_risk,
-            owners,
-        };
-        let project = Project::parse(&manifest.to_bytes()?)?;
-        project.owner(&self.settings.party)?;
-        Ok(project)
-    }
-
-    /// An owner's entry by what this node knows of it.
-    fn known(&self, party: &PartyId) -> Result<ManifestOwner, Fault> {
-        if *party == self.settings.party {
-            return Ok(ManifestOwner {
-                party: party.clone(),
-                signing_key: hex::encode(self.signing.public_key().as_ref()),
-                sealing_key: hex::encode(self.sealing.public().to_bytes()),
-            });
-        }
-        let peer = self.settings.peer(NodeRole::Owner, party);
-        let keys = peer.and_then(|peer| peer.signing_key.clone().zip(peer.sealing_key.clone()));
-        let (signing_key, sealing_key) = keys.ok_or_else(|| {
-            Fault::state(
-                "peer.unknown",
-                format!("owner {party} is no [[peer]] of this node"),
-            )
-        })?;
-        Ok(ManifestOwner {
-            party: party.clone(),
-            signing_key,
-            sealing_key,
-        })
-    }
-
-    /// Refuses a manifest whose parties or keys are not those that this node knows.
-    fn check_parties(&self, project: &Project) -> Result<(), Fault> {
-        let refuse = |message: String| Fault::state("project.parties", message);
-        let matcher = self.settings.matcher().map(|peer| &peer.party);
-        if matcher != Some(&project.manifest.matcher) {
-            return Err(refuse("the manifest names another matcher".to_owned()));
-        }
-        project.owner(&self.settings.party)?;
-        for owner in &project.manifest.owners {
-            if self.known(&owner.party)? != *owner {
-                let message = format!(
-                    "the manifest's keys of {} are not those known here",
-                    owner.party
-                );
-                return Err(refuse(message));
-            }
-        }
-        Ok(())
-    }
-
-    async fn proposed(&self, id: &ProjectId) -> Result<v1::ProjectReply, Fault> {
-        let request = v1::GetRequest {
-            project: id.as_bytes().to_vec().into(),
-        };
-        Ok(self
-            .projects()
-            .await?
-            .get(request)
-            .await
-            .map_err(relayed)?
-            .into_inner())
-    }
-
-    /// A project's state. Signatures are counted when they verify.
-    fn status(
-        &self,
-        project: &Project,
-        reply: &v1::ProjectReply,
-    ) -> Result<v1::ProjectStatus, Fault> {
-        let signed = reply.signatures.iter().filter(|signature| {
-            wire::party(&signature.party).is_ok_and(|party| {
-                project
-                    .verify(&party, Purpose::Manifest, b"", &signature.signature)
-                    .is_ok()
-            })
-        });
-        let manifest = &project.manifest;
-        let risk = manifest.accepted_risk.clone();
-        let (risk_accepted_by, risk_reason) =
-            risk.map_or_else(Default::default, |risk| (risk.by, risk.reason));
-        Ok(v1::ProjectStatus {
-            profile: project.schema.token.profile.as_str().to_owned(),
-            risk_accepted_by,
-            risk_reason,
-            project: project.id.as_bytes().to_vec().into(),
-            name: manifest.name.clone(),
-            purpose: manifest.purpose.clone(),
-            legal_basis: manifest.legal_basis.clone(),
-            owners: manifest
-                .owners
-                .iter()
-                .map(|owner| owner.party.to_string())
-                .collect(),
-            signed: signed.map(|signature| signature.party.clone()).collect(),
-            keyed: self.vault.key(&project.id)?.is_some(),
-            uploaded: self.store.upload_sealed(&project.id)? == Some(true),
-            positioned: self.store.positions(&project.id)?.is_some(),
-        })
-    }
-
     async fn start_run(
         self: Arc<Self>,
         id: ProjectId,
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
-        self.project(&id)?;
+        let (project, _) = self.caught_up(&id).await?;
+        self.store.permit(&project, Event::Contribute)?;
         let request = v1::StartRequest {
             project: id.as_bytes().to_vec().into(),
         };
@@ -305,10 +238,15 @@ impl Owner {
             .into_inner();
         while let Some(event) = events.message().await.map_err(relayed)? {
             match event.event {
-                Some(Event::Progress(at)) => report.step("link", at.done.into(), at.total.into()),
-                Some(Event::Summary(summary)) => {
+                Some(RunEvent::Progress(at)) => {
+                    report.step("link", at.done.into(), at.total.into())
+                }
+                Some(RunEvent::Summary(summary)) => {
                     let parsed = serde_json::from_str::<serde_json::Value>(&summary.report_json);
                     let content = parsed.map_err(|_| Fault::malformed("the matcher's report"))?;
+                    // The matcher links once it has all batches.
+                    let linked = Event::Link { missing: vec![] };
+                    self.store.advance(&project, linked, || Ok(()))?;
                     return Ok(json!({ "run": hex::encode(&summary.run), "report": content }));
                 }
                 None => {}
@@ -326,7 +264,9 @@ impl Owner {
         id: ProjectId,
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
-        self.project(&id)?;
+        let (project, _) = self.caught_up(&id).await?;
+        self.store
+            .permit(&project, Event::Link { missing: vec![] })?;
         let rows = self.store.record_ids(&id)?.len();
         let request = v1::PositionsRequest {
             project: id.as_bytes().to_vec().into(),
@@ -366,12 +306,26 @@ impl Owner {
         if distinct.len() != rows {
             return Err(Fault::malformed("positions that repeat"));
         }
-        self.journal
+        let act = self
+            .journal
             .act(Action::LinkmapFetch, hex::encode(fetched.run))
             .project(&id)
-            .count("positions", rows as u64)
-            .ok()?;
-        self.store.set_positions(&id, &fetched)?;
+            .count("positions", rows as u64);
+        let linked = Event::Link { missing: vec![] };
+        self.store.advance(&project, linked, || act.ok())?;
+        self.store.set_positions(&project, &fetched)?;
         Ok(json!({ "positions": rows, "range": fetched.range }))
     }
+}
+
+/// The person behind a call.
+fn person(caller: &Caller) -> Result<Person, Fault> {
+    let name = caller.identity().person().ok_or_else(|| {
+        Fault::new(
+            Code::PermissionDenied,
+            "authz.person",
+            "the certificate names no person: this takes one for operator/<party>/<person>",
+        )
+    })?;
+    Ok(Person::new(name, *caller.certificate_sha256()))
 }

@@ -33,6 +33,7 @@ use crate::identity::{Identity, Role};
 use crate::limits::Limits;
 use crate::observe::log;
 use crate::postgres::Postgres;
+use crate::secret::{self, SecretRef};
 use crate::tls::TlsFiles;
 
 /// What a node does.
@@ -62,9 +63,16 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Certificate, key and authorities.
     pub tls: Tls,
-    /// File of the Ed25519 key that signs manifests, batches and the audit log.
+    /// The credential under which the node's secrets are encrypted: `credential:NAME` for one that
+    /// systemd hands to the service, or `file:PATH` for a file of mode 0600.
+    ///
+    /// Without it, whoever has the node's disk or its backup has no key. `linkage key credential`
+    /// draws one, `linkage key seal` encrypts the node's keys under it.
+    #[schemars(with = "String")]
+    pub credential: SecretRef,
+    /// File of the Ed25519 key that signs manifests, batches and the audit log, encrypted.
     pub signing_key: PathBuf,
-    /// File of the X25519 key that opens sealed messages; owners only.
+    /// File of the X25519 key that opens sealed messages, encrypted; owners only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing_key: Option<PathBuf>,
     /// The audit log.
@@ -184,8 +192,8 @@ pub struct Peer {
     pub party: PartyId,
     /// Where it listens.
     pub address: String,
-    /// Its Ed25519 public key in hexadecimal digits; for owners. Learnt out of band, so that a
-    /// manifest cannot bring false ones.
+    /// Its Ed25519 public key in hexadecimal digits. Learnt out of band, so that a manifest cannot
+    /// bring false ones; a matcher's verifies its receipts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
     /// Its X25519 public key in hexadecimal digits; for owners.
@@ -244,6 +252,9 @@ impl Settings {
     fn check(&self) -> Result<(), (&'static str, String)> {
         if let Err(bad) = self.limits.check() {
             return Err((bad.key, bad.message));
+        }
+        if self.credential == SecretRef::Malformed {
+            return Err(("credential", secret::Error::Malformed.to_string()));
         }
         if let Err(error) = log::parse(&self.log.level) {
             return Err(("log.level", error.to_string()));
@@ -309,6 +320,7 @@ impl Settings {
 
     fn resolve(&mut self, folder: &Path) {
         self.tls = self.tls.files(folder).into();
+        self.credential.resolve(folder);
         let paths = [&mut self.data_dir, &mut self.signing_key];
         let optional = self.sealing_key.iter_mut().chain(&mut self.audit.policy);
         for path in paths

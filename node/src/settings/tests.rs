@@ -6,6 +6,7 @@ party = "health"
 trust_domain = "linkage.test"
 listen = "127.0.0.1:0"
 data_dir = "data"
+credential = "file:credential"
 signing_key = "signing.key"
 sealing_key = "sealing.key"
 tls = { cert = "cert.pem", key = "key.pem", ca = "ca.pem" }
@@ -88,7 +89,7 @@ fn later_layers_win_and_each_value_knows_its_layer() {
     is("limits.drain_timeout_s", "6", "--set");
     is("limits.keepalive_timeout_s", "10", "default");
     is("party", "\"health\"", "node.toml:3");
-    is("peer[0].address", "\"127.0.0.1:1\"", "node.toml:13");
+    is("peer[0].address", "\"127.0.0.1:1\"", "node.toml:14");
     let settings = &loaded.settings;
     assert_eq!(settings.limits.silent_max, 200);
     assert_eq!(settings.limits.drain_timeout.as_secs(), 6);
@@ -138,7 +139,7 @@ fn everything_wrong_is_named_with_its_line_and_the_nearest_key() {
     };
     has("node.toml:4: ", "no key `colour`; `linkage config explain`");
     has(
-        "node.toml:15: ",
+        "node.toml:16: ",
         "no key `peer[0].adress`; `address` is meant?",
     );
     has(
@@ -270,4 +271,14 @@ fn configuration_page_is_current() {
         std::fs::write(PAGE, page()).unwrap();
     }
     assert_eq!(std::fs::read_to_string(PAGE).unwrap(), page());
+}
+
+#[test]
+fn a_secret_in_the_place_of_its_reference_is_refused_and_not_shown() {
+    let secret = "a secret that nobody should see";
+    let text = OWNER.replace("file:credential", secret);
+    let found = refused(Layout::new(&text).load(&[], &[]));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("credential:NAME"), "{found:?}");
+    assert!(!found[0].contains(secret), "{found:?}");
 }

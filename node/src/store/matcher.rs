@@ -5,18 +5,27 @@ mod uploads;
 use std::path::Path;
 
 use linkage_core::ids::{PartyId, ProjectId};
-use rusqlite::{OptionalExtension, params};
+use linkage_core::keys::{KEY_ID_BYTES, KeyId};
+use linkage_core::project::notice::Notice;
+use linkage_core::project::persons::Consent;
+use linkage_core::project::receipt::{Destroyed, SignedReceipt};
+use linkage_core::project::state::{Event, Refused, State};
+use linkage_core::project::{ManifestSignature, Project};
+use linkage_proto::v1;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rusqlite_migration::M;
+use tonic::Code;
 
-use super::{Database, Error, fixed};
+use super::project::{self, Kept};
+use super::{Database, Error, count, fixed};
+use crate::fault::Fault;
 
 pub use uploads::Upload;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(
-    "CREATE TABLE project (id BLOB PRIMARY KEY, manifest BLOB NOT NULL) WITHOUT ROWID;
-     CREATE TABLE signature (
-         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, signature BLOB NOT NULL,
-         PRIMARY KEY (project, party)) WITHOUT ROWID;
+const MIGRATIONS: &[M<'static>] = &[M::up(project::TABLES), M::up(
+    "CREATE TABLE signature (
+         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, first BLOB NOT NULL,
+         second BLOB NOT NULL, signature BLOB NOT NULL, PRIMARY KEY (project, party)) WITHOUT ROWID;
      CREATE TABLE item (
          project BLOB NOT NULL REFERENCES project(id), kind INTEGER NOT NULL, sender TEXT NOT NULL,
          recipient TEXT NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL,
@@ -34,7 +43,7 @@ const MIGRATIONS: &[M<'static>] = &[M::up(
          report TEXT NOT NULL) WITHOUT ROWID;
      CREATE TABLE position (
          project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, positions BLOB NOT NULL,
-         PRIMARY KEY (project, party)) WITHOUT ROWID;",
+         delivered INTEGER NOT NULL, PRIMARY KEY (project, party)) WITHOUT ROWID;",
 )];
 
 /// The matcher's database.
@@ -77,97 +86,132 @@ impl MatcherStore {
         self.0.works()
     }
 
-    /// Keeps a manifest; does nothing if it is there.
+    /// Keeps a proposed project; does nothing if it is there.
     ///
     /// # Errors
     /// When the database fails, as all acts here.
-    pub fn add_project(&self, id: &ProjectId, manifest: &[u8]) -> rusqlite::Result<()> {
-        self.0.add_project(id, manifest)
+    pub fn add_project(&self, project: &Project) -> Result<(), Fault> {
+        self.0.add_project(project, &State::proposed())
     }
 
-    /// A project's manifest.
+    /// A project's manifest and state.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn manifest(&self, id: &ProjectId) -> rusqlite::Result<Option<Vec<u8>>> {
-        self.0.manifest(id)
+    pub fn project(&self, id: &ProjectId) -> rusqlite::Result<Option<Kept>> {
+        self.0.project(id)
     }
 
-    /// All manifests.
+    /// All projects.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn manifests(&self) -> rusqlite::Result<Vec<Vec<u8>>> {
-        let connection = self.0.lock();
-        let mut statement = connection.prepare("SELECT manifest FROM project ORDER BY id")?;
-        statement.query_map([], |row| row.get(0))?.collect()
+    pub fn projects(&self) -> rusqlite::Result<Vec<Kept>> {
+        self.0.projects()
     }
 
-    /// Keeps a signature.
+    /// Refuses unless the event could happen in the project now.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn add_signature(
+    /// The state machine's refusal, or when the database fails.
+    pub fn permit(&self, project: &Project, event: Event) -> Result<State, Fault> {
+        self.0.permit(project, event)
+    }
+
+    /// Takes a project through an event that needs no further evidence.
+    ///
+    /// # Errors
+    /// The state machine's refusal, or when the database fails.
+    pub fn advance(&self, project: &Project, event: Event) -> Result<State, Fault> {
+        self.0.advance(project, |_| Ok(event), || Ok(()))
+    }
+
+    /// Keeps an owner's signature of the manifest; with the last one the project is agreed.
+    ///
+    /// # Errors
+    /// [`Fault`] when it does not verify, the state does not allow it, or the database fails.
+    pub fn sign(
         &self,
-        id: &ProjectId,
-        party: &str,
-        signature: &[u8],
-    ) -> rusqlite::Result<()> {
-        self.0
-            .lock()
-            .execute(
-                "INSERT INTO signature VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                params![id.as_bytes(), party, signature],
-            )
-            .map(drop)
+        project: &Project,
+        signature: &ManifestSignature,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<State, Fault> {
+        let evidence = |transaction: &Transaction<'_>| {
+            transaction.execute(
+                "INSERT INTO signature VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                params![
+                    project.id.as_bytes(),
+                    signature.party.as_str(),
+                    signature.consent.first(),
+                    signature.consent.second(),
+                    signature.signature
+                ],
+            )?;
+            let signatures = signatures_of(transaction, &project.id)?;
+            Ok(Event::Sign(project.signatures(&signatures)?))
+        };
+        self.0.advance(project, evidence, account)
     }
 
-    /// Signatures by party.
+    /// Signatures, in order of party.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn signatures(&self, id: &ProjectId) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
-        let connection = self.0.lock();
-        let mut statement = connection
-            .prepare("SELECT party, signature FROM signature WHERE project = ?1 ORDER BY party")?;
-        statement
-            .query_map([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect()
+    pub fn signatures(&self, id: &ProjectId) -> Result<Vec<ManifestSignature>, Fault> {
+        signatures_of(&self.0.lock(), id)
     }
 
-    /// Keeps an item. `false` if another item stands in its place.
+    /// Keeps an item and takes the project through what it says. A second item in the place of one
+    /// must equal it.
     ///
     /// # Errors
-    /// When the database fails.
+    /// [`Fault`] when another item stands there, the state does not allow it, or the database
+    /// fails.
     pub fn add_item(
         &self,
-        id: &ProjectId,
-        kind: i32,
+        project: &Project,
+        kind: v1::ItemKind,
         recipient: &str,
         item: &Item,
-    ) -> rusqlite::Result<bool> {
-        let connection = self.0.lock();
-        let added = connection.execute(
-            "INSERT INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-            params![
-                id.as_bytes(),
-                kind,
-                item.sender,
-                recipient,
-                item.body,
-                item.signature
-            ],
-        )?;
-        if added == 1 {
-            return Ok(true);
-        }
-        let body: Vec<u8> = connection.query_row(
-            "SELECT body FROM item
-             WHERE project = ?1 AND kind = ?2 AND sender = ?3 AND recipient = ?4",
-            params![id.as_bytes(), kind, item.sender, recipient],
-            |row| row.get(0),
-        )?;
-        Ok(body == item.body)
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<State, Fault> {
+        let place = params![project.id.as_bytes(), kind as i32, item.sender, recipient];
+        let evidence = |transaction: &Transaction<'_>| {
+            let before: Option<Vec<u8>> = transaction
+                .query_row(
+                    "SELECT body FROM item
+                     WHERE project = ?1 AND kind = ?2 AND sender = ?3 AND recipient = ?4",
+                    place,
+                    |row| row.get(0),
+                )
+                .optional()?;
+            match before {
+                Some(body) if body != item.body => {
+                    let message =
+                        "another item stands in this place: a contribution cannot be changed";
+                    return Err(Fault::new(Code::AlreadyExists, "key.posted", message));
+                }
+                Some(_) => {}
+                None => {
+                    transaction.execute(
+                        "INSERT INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                        params![
+                            project.id.as_bytes(),
+                            kind as i32,
+                            item.sender,
+                            recipient,
+                            item.body,
+                            item.signature
+                        ],
+                    )?;
+                }
+            }
+            match kind {
+                v1::ItemKind::KeyCheck => key_shown(transaction, project, item),
+                _ => Ok(Event::Contribute),
+            }
+        };
+        self.0.advance(project, evidence, account)
     }
 
     /// Items of a kind for a recipient; the empty recipient is everybody.
@@ -175,47 +219,136 @@ impl MatcherStore {
     /// # Errors
     /// When the database fails.
     pub fn items(&self, id: &ProjectId, kind: i32, recipient: &str) -> rusqlite::Result<Vec<Item>> {
-        let connection = self.0.lock();
-        let mut statement = connection.prepare(
-            "SELECT sender, body, signature FROM item
-             WHERE project = ?1 AND kind = ?2 AND recipient = ?3 ORDER BY sender",
-        )?;
-        let item = |row: &rusqlite::Row<'_>| {
-            Ok(Item {
-                sender: row.get(0)?,
-                body: row.get(1)?,
-                signature: row.get(2)?,
-            })
-        };
-        statement
-            .query_map(params![id.as_bytes(), kind, recipient], item)?
-            .collect()
+        items(&self.0.lock(), id, kind, recipient)
     }
 
-    /// Keeps a finished run and every owner's positions, in one transaction.
+    /// How many items the project's mailbox holds.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn add_run<'a>(
+    pub fn count_items(&self, id: &ProjectId) -> rusqlite::Result<u64> {
+        let select = "SELECT COUNT(*) FROM item WHERE project = ?1";
+        self.0
+            .lock()
+            .query_row(select, [id.as_bytes()], |row| row.get(0).map(count))
+    }
+
+    /// Takes a project through an owner's verified notice.
+    ///
+    /// # Errors
+    /// The state machine's refusal, an older notice, or when the database fails.
+    pub fn notice(
+        &self,
+        project: &Project,
+        notice: &Notice,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.0.notice(project, notice, account)
+    }
+
+    /// The notices of a project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn notices(&self, id: &ProjectId) -> Result<Vec<Notice>, Fault> {
+        self.0.notices(id)
+    }
+
+    /// What a closing project is being rid of, taken down by `inventory` before anything goes.
+    ///
+    /// # Errors
+    /// What `inventory` says, or when the database fails.
+    pub fn destroying(
         &self,
         id: &ProjectId,
+        inventory: impl FnOnce() -> Result<Vec<Destroyed>, Fault>,
+    ) -> Result<Vec<Destroyed>, Fault> {
+        self.0.destroying(id, inventory)
+    }
+
+    /// Erases what a project left in the database beside its manifest, signatures and notices.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn erase(&self, id: &ProjectId) -> Result<(), Fault> {
+        self.0.erase(id, &["item", "upload", "run", "position"])
+    }
+
+    /// Keeps the receipt and closes the project.
+    ///
+    /// # Errors
+    /// The state machine's refusal, or when the database fails.
+    pub fn destroyed(
+        &self,
+        project: &Project,
+        node: &PartyId,
+        receipt: &SignedReceipt,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.0.destroyed(project, node, receipt, account)
+    }
+
+    /// The receipts of a closed project with the parties of the nodes that gave them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn receipts(&self, id: &ProjectId) -> rusqlite::Result<Vec<(String, SignedReceipt)>> {
+        self.0.receipts(id)
+    }
+
+    /// Keeps a finished run and every owner's positions, and takes the project on, in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// The state machine's refusal, or when the database fails.
+    pub fn add_run<'a>(
+        &self,
+        project: &Project,
         run: &Run,
         positions: impl Iterator<Item = (&'a PartyId, &'a [u32])>,
-    ) -> rusqlite::Result<()> {
-        let mut connection = self.0.lock();
-        let transaction = connection.transaction()?;
-        transaction.execute(
-            "INSERT INTO run VALUES (?1, ?2, ?3, ?4)",
-            params![id.as_bytes(), run.id, run.range, run.report],
-        )?;
-        for (party, positions) in positions {
-            let bytes: Vec<u8> = positions.iter().flat_map(|p| p.to_le_bytes()).collect();
+    ) -> Result<State, Fault> {
+        let id = &project.id;
+        let evidence = |transaction: &Transaction<'_>| {
             transaction.execute(
-                "INSERT INTO position VALUES (?1, ?2, ?3)",
-                params![id.as_bytes(), party.as_str(), bytes],
+                "INSERT INTO run VALUES (?1, ?2, ?3, ?4)",
+                params![id.as_bytes(), run.id, run.range, run.report],
             )?;
-        }
-        transaction.commit()
+            for (party, positions) in positions {
+                let bytes: Vec<u8> = positions.iter().flat_map(|p| p.to_le_bytes()).collect();
+                transaction.execute(
+                    "INSERT INTO position VALUES (?1, ?2, ?3, 0)",
+                    params![id.as_bytes(), party.as_str(), bytes],
+                )?;
+            }
+            Ok(Event::Link { missing: vec![] })
+        };
+        self.0.advance(project, evidence, || Ok(()))
+    }
+
+    /// Marks an owner's positions as handed out; with the last one the project is open.
+    ///
+    /// # Errors
+    /// The state machine's refusal, what `account` says, or when the database fails.
+    pub fn deliver(
+        &self,
+        project: &Project,
+        party: &PartyId,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<State, Fault> {
+        let evidence = |transaction: &Transaction<'_>| {
+            transaction.execute(
+                "UPDATE position SET delivered = 1 WHERE project = ?1 AND party = ?2",
+                params![project.id.as_bytes(), party.as_str()],
+            )?;
+            let mut statement = transaction
+                .prepare("SELECT party FROM position WHERE project = ?1 AND delivered = 0")?;
+            let rows = statement.query_map([project.id.as_bytes()], |row| row.get(0))?;
+            let missing = rows
+                .map(|party| crate::wire::party(&party.map(|p: String| p)?))
+                .collect::<Result<_, Fault>>()?;
+            Ok(Event::Deliver { missing })
+        };
+        self.0.advance(project, evidence, account)
     }
 
     /// The project's run.
@@ -260,4 +393,73 @@ impl MatcherStore {
                 .collect()
         }))
     }
+}
+
+/// What an owner's key check says: the key's name, and which owners have shown none yet.
+fn key_shown(
+    transaction: &Transaction<'_>,
+    project: &Project,
+    item: &Item,
+) -> Result<Event, Fault> {
+    let name = |body: &[u8]| -> Result<KeyId, Fault> {
+        let id = body.first_chunk::<KEY_ID_BYTES>();
+        Ok(KeyId(*id.ok_or_else(|| Fault::malformed("a key check"))?))
+    };
+    let key = name(&item.body)?;
+    let mut shown = vec![];
+    for other in items(transaction, &project.id, v1::ItemKind::KeyCheck.into(), "")? {
+        if name(&other.body)? != key {
+            return Err(Refused::KeyDiffers.into());
+        }
+        shown.push(crate::wire::party(&other.sender)?);
+    }
+    let missing = project.others_than(&shown);
+    Ok(Event::ShowKey { key, missing })
+}
+
+fn items(
+    connection: &Connection,
+    id: &ProjectId,
+    kind: i32,
+    recipient: &str,
+) -> rusqlite::Result<Vec<Item>> {
+    let mut statement = connection.prepare(
+        "SELECT sender, body, signature FROM item
+         WHERE project = ?1 AND kind = ?2 AND recipient = ?3 ORDER BY sender",
+    )?;
+    let item = |row: &rusqlite::Row<'_>| {
+        Ok(Item {
+            sender: row.get(0)?,
+            body: row.get(1)?,
+            signature: row.get(2)?,
+        })
+    };
+    statement
+        .query_map(params![id.as_bytes(), kind, recipient], item)?
+        .collect()
+}
+
+fn signatures_of(connection: &Connection, id: &ProjectId) -> Result<Vec<ManifestSignature>, Fault> {
+    let mut statement = connection.prepare(
+        "SELECT party, first, second, signature FROM signature WHERE project = ?1 ORDER BY party",
+    )?;
+    let rows = statement.query_map([id.as_bytes()], |row| {
+        let (first, second): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+        let (party, signature): (String, Vec<u8>) = (row.get(0)?, row.get(3)?);
+        Ok((
+            party,
+            fixed::<32>(&first)?,
+            fixed::<32>(&second)?,
+            signature,
+        ))
+    })?;
+    rows.map(|row| {
+        let (party, first, second, signature) = row?;
+        Ok(ManifestSignature {
+            party: crate::wire::party(&party)?,
+            consent: Consent::new(first, second)?,
+            signature,
+        })
+    })
+    .collect()
 }

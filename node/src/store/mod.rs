@@ -3,6 +3,7 @@
 pub mod matcher;
 pub mod migrate;
 pub mod owner;
+pub mod project;
 pub mod space;
 pub mod witness;
 
@@ -10,8 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use linkage_core::ids::ProjectId;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use rusqlite_migration::M;
 
 /// Why a store cannot be opened.
@@ -92,22 +92,6 @@ impl Database {
         Ok(Self(Mutex::new(connection)))
     }
 
-    /// Keeps a project's manifest; does nothing if it is there.
-    fn add_project(&self, id: &ProjectId, manifest: &[u8]) -> rusqlite::Result<()> {
-        let insert = "INSERT INTO project VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        self.lock()
-            .execute(insert, params![id.as_bytes(), manifest])
-            .map(drop)
-    }
-
-    /// A project's manifest.
-    fn manifest(&self, id: &ProjectId) -> rusqlite::Result<Option<Vec<u8>>> {
-        let select = "SELECT manifest FROM project WHERE id = ?1";
-        self.lock()
-            .query_row(select, [id.as_bytes()], |row| row.get(0))
-            .optional()
-    }
-
     /// Whether the database answers.
     fn works(&self) -> bool {
         let answer = self
@@ -135,6 +119,11 @@ pub fn private_folder(path: &Path) -> Result<(), Error> {
             path: path.into(),
             source,
         })
+}
+
+/// A number that SQLite keeps signed and this program never makes negative.
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
 }
 
 /// 16 or 32 bytes from a column that this program wrote.

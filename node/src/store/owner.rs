@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
-use linkage_core::ids::ProjectId;
-use rusqlite::{OptionalExtension, params};
+use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::project::Project;
+use linkage_core::project::notice::Notice;
+use linkage_core::project::receipt::{Destroyed, SignedReceipt};
+use linkage_core::project::state::{Event, State};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rusqlite_migration::M;
 use zeroize::Zeroizing;
 
+use super::project::{self, Kept};
 use super::{Database, Error, fixed};
+use crate::fault::Fault;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(
-    "CREATE TABLE project (id BLOB PRIMARY KEY, manifest BLOB NOT NULL) WITHOUT ROWID;
-     CREATE TABLE upload (
+const MIGRATIONS: &[M<'static>] = &[M::up(project::TABLES), M::up(
+    "CREATE TABLE upload (
          project BLOB PRIMARY KEY, dataset TEXT NOT NULL, sealed INTEGER NOT NULL,
          summary TEXT NOT NULL) WITHOUT ROWID;
      CREATE TABLE record (
@@ -81,20 +86,134 @@ impl OwnerStore {
         self.0.works()
     }
 
-    /// Keeps the manifest of a project that this owner has signed.
+    /// Keeps a project in its first state here; does nothing if it is there.
     ///
     /// # Errors
     /// When the database fails, as all acts here.
-    pub fn add_project(&self, id: &ProjectId, manifest: &[u8]) -> rusqlite::Result<()> {
-        self.0.add_project(id, manifest)
+    pub fn add_project(&self, project: &Project, state: &State) -> Result<(), Fault> {
+        self.0.add_project(project, state)
     }
 
-    /// The manifest of a project that this owner has signed.
+    /// A project's manifest and state.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn manifest(&self, id: &ProjectId) -> rusqlite::Result<Option<Vec<u8>>> {
-        self.0.manifest(id)
+    pub fn project(&self, id: &ProjectId) -> rusqlite::Result<Option<Kept>> {
+        self.0.project(id)
+    }
+
+    /// All projects.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn projects(&self) -> rusqlite::Result<Vec<Kept>> {
+        self.0.projects()
+    }
+
+    /// Refuses unless the event could happen in the project now.
+    ///
+    /// # Errors
+    /// The state machine's refusal, or when the database fails.
+    pub fn permit(&self, project: &Project, event: Event) -> Result<State, Fault> {
+        self.0.permit(project, event)
+    }
+
+    /// Takes a project through an event; `account` writes the audit log before it stands.
+    ///
+    /// # Errors
+    /// The state machine's refusal, what `account` says, or when the database fails.
+    pub fn advance(
+        &self,
+        project: &Project,
+        event: Event,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<State, Fault> {
+        self.0.advance(project, |_| Ok(event), account)
+    }
+
+    /// The number of this owner's next notice about a project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn next_notice(&self, id: &ProjectId, party: &PartyId) -> rusqlite::Result<u64> {
+        self.0.next_notice(id, party)
+    }
+
+    /// Takes a project through an owner's verified notice.
+    ///
+    /// # Errors
+    /// The state machine's refusal, an older notice, or when the database fails.
+    pub fn notice(
+        &self,
+        project: &Project,
+        notice: &Notice,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.0.notice(project, notice, account)
+    }
+
+    /// The notices of a project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn notices(&self, id: &ProjectId) -> Result<Vec<Notice>, Fault> {
+        self.0.notices(id)
+    }
+
+    /// What a closing project is being rid of, taken down by `inventory` before anything goes.
+    ///
+    /// # Errors
+    /// What `inventory` says, or when the database fails.
+    pub fn destroying(
+        &self,
+        id: &ProjectId,
+        inventory: impl FnOnce() -> Result<Vec<Destroyed>, Fault>,
+    ) -> Result<Vec<Destroyed>, Fault> {
+        self.0.destroying(id, inventory)
+    }
+
+    /// Erases what a project left in the database beside its manifest, notices and spent budget.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn erase(&self, id: &ProjectId) -> Result<(), Fault> {
+        self.0
+            .erase(id, &["record", "attribute", "position", "upload"])
+    }
+
+    /// Keeps the own receipt and closes the project.
+    ///
+    /// # Errors
+    /// The state machine's refusal, or when the database fails.
+    pub fn destroyed(
+        &self,
+        project: &Project,
+        node: &PartyId,
+        receipt: &SignedReceipt,
+        account: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.0.destroyed(project, node, receipt, account)
+    }
+
+    /// Keeps another node's receipt.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn add_receipt(
+        &self,
+        id: &ProjectId,
+        node: &PartyId,
+        receipt: &SignedReceipt,
+    ) -> rusqlite::Result<()> {
+        self.0.add_receipt(id, node, receipt)
+    }
+
+    /// The receipts of a project with the parties of the nodes that gave them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn receipts(&self, id: &ProjectId) -> rusqlite::Result<Vec<(String, SignedReceipt)>> {
+        self.0.receipts(id)
     }
 
     /// Keeps what belongs to a batch that is about to be uploaded; replaces an earlier one. `ids`
@@ -234,27 +353,16 @@ impl OwnerStore {
         Ok(bytes.map(|bytes| bytes.as_chunks().0.iter().map(category).collect()))
     }
 
-    /// Keeps the positions of the own rows.
+    /// Keeps the positions of the own rows, with which the project is open here.
     ///
     /// # Errors
-    /// When the database fails.
-    pub fn set_positions(
-        &self,
-        project: &ProjectId,
-        positions: &Positions,
-    ) -> rusqlite::Result<()> {
-        let bytes: Vec<u8> = positions
-            .positions
-            .iter()
-            .flat_map(|p| p.to_le_bytes())
-            .collect();
-        self.0
-            .lock()
-            .execute(
-                "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)",
-                params![project.as_bytes(), positions.run, positions.range, bytes],
-            )
-            .map(drop)
+    /// The state machine's refusal, or when the database fails.
+    pub fn set_positions(&self, project: &Project, positions: &Positions) -> Result<State, Fault> {
+        let evidence = |transaction: &Transaction<'_>| {
+            put_positions(transaction, &project.id, positions)?;
+            Ok(Event::Deliver { missing: vec![] })
+        };
+        self.0.advance(project, evidence, || Ok(()))
     }
 
     /// The positions of the own rows.
@@ -285,7 +393,7 @@ impl OwnerStore {
             .optional()
     }
 
-    /// Thousandths of epsilon that the project's answers have spent.
+    /// Thousandths of epsilon that the answers of the project and of its earlier epochs have spent.
     ///
     /// # Errors
     /// When the database fails.
@@ -330,9 +438,32 @@ impl OwnerStore {
     }
 }
 
-fn spent(connection: &rusqlite::Connection, project: &ProjectId) -> rusqlite::Result<u64> {
+fn put_positions(
+    connection: &Connection,
+    project: &ProjectId,
+    positions: &Positions,
+) -> rusqlite::Result<()> {
+    let bytes: Vec<u8> = positions
+        .positions
+        .iter()
+        .flat_map(|p| p.to_le_bytes())
+        .collect();
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)",
+            params![project.as_bytes(), positions.run, positions.range, bytes],
+        )
+        .map(drop)
+}
+
+fn spent(connection: &Connection, project: &ProjectId) -> rusqlite::Result<u64> {
+    // A new epoch is about the same people: it does not renew the budget.
     let sum: i64 = connection.query_row(
-        "SELECT COALESCE(SUM(epsilon_thousandths), 0) FROM answer WHERE project = ?1",
+        "WITH RECURSIVE epoch (id) AS (
+             VALUES (?1)
+             UNION SELECT predecessor FROM project JOIN epoch USING (id)
+             WHERE predecessor IS NOT NULL)
+         SELECT COALESCE(SUM(epsilon_thousandths), 0) FROM answer JOIN epoch ON project = epoch.id",
         [project.as_bytes()],
         |row| row.get(0),
     )?;
@@ -393,7 +524,7 @@ mod tests {
             range: 2048,
             positions: vec![5, 9, 7],
         };
-        store.set_positions(&project, &positions).unwrap();
+        put_positions(&store.0.lock(), &project, &positions).unwrap();
         assert_eq!(store.record_ids(&project).unwrap()[0].as_str(), "b");
         let grades = store.categories(&project, "grade").unwrap().unwrap();
         assert_eq!(grades, [Some(1), None, Some(0)]);

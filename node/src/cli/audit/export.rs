@@ -14,9 +14,9 @@ use linkage_node::auditlog::prune::{self, KEEP_DAYS_DEFAULT};
 use linkage_node::identity::Identity;
 use linkage_node::journal::Journal;
 use linkage_node::serve::audit_keys;
-use linkage_node::settings::Settings;
 use serde_json::json;
 
+use super::super::config::Source;
 use super::super::failure::{Blame, EXIT_OK, Failure};
 use super::super::screen::{self, Form};
 
@@ -85,9 +85,8 @@ log's folder nothing is deleted. The node must be stopped; what was deleted is t
 Example:
   linkage audit prune --config /etc/linkage/node.toml --exported /var/lib/linkage/export.cursor")]
 pub struct Prune {
-    /// The node's configuration file
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// Cursor of the export that holds the entries
     #[arg(long, value_name = "FILE")]
     exported: PathBuf,
@@ -158,7 +157,7 @@ impl Export {
 impl Prune {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
-        let settings = Settings::read(&self.config).or_input()?;
+        let settings = self.source.load()?.settings;
         let dir = settings.data_dir.join("audit");
         let log = AuditLog::open(&dir, audit_keys(&settings).or_input()?).or_input()?;
         let role = settings.role.role();

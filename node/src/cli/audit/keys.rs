@@ -1,12 +1,10 @@
 //! `linkage audit keys`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use linkage_node::serve::audit_keys;
-use linkage_node::settings::Settings;
 use serde_json::json;
 
+use super::super::config::Source;
 use super::super::failure::{Blame, EXIT_OK, Failure};
 use super::super::screen::Form;
 
@@ -19,15 +17,14 @@ file is made of such lines, `group` lines and one `quorum` line (c2sp.org/tlog-p
 Example:
   linkage audit keys --config /etc/linkage/node.toml >> audit.policy")]
 pub struct Keys {
-    /// The node's configuration file
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    source: Source,
 }
 
 impl Keys {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
-        let settings = Settings::read(&self.config).or_input()?;
+        let settings = self.source.load()?.settings;
         let keys = audit_keys(&settings).or_input()?;
         let (log, witness) = (keys.log.verifying(), keys.witness.verifying());
         let name = format!("{}-{}", settings.role.role(), settings.party);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::keyfile;
+use crate::{keyfile, sealed};
 
 /// Why the nodes could not be set up or kept running.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +23,12 @@ pub enum Error {
     /// Names of audit keys.
     #[error("the audit keys cannot be made")]
     AuditKey(#[from] linkage_core::audit::note::NoteError),
+    /// Credentials.
+    #[error("the credentials cannot be made")]
+    Credential(#[from] keyfile::Error),
     /// Keys.
     #[error("the keys cannot be made")]
-    Key(#[from] keyfile::Error),
+    Key(#[from] sealed::Error),
     /// Randomness.
     #[error(transparent)]
     Entropy(#[from] crate::entropy::NoEntropy),

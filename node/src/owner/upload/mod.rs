@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use linkage_core::ids::ProjectId;
 use linkage_core::project::Project;
+use linkage_core::project::state::{Event, Refused};
 use serde_json::json;
 
 use super::Owner;
@@ -27,12 +28,16 @@ impl Owner {
         dataset: String,
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
-        let project = self.project(&id)?;
         let sealed = self.store.upload_sealed(&id)?;
         if sealed == Some(true) {
             return self.uploaded(&id);
         }
+        let (project, _) = self.caught_up(&id).await?;
+        self.store.permit(&project, Event::Contribute)?;
+        let key = self.vault.key(&id)?.ok_or(Refused::NoKey)?.id();
         self.journal.require_quorum()?;
+        self.store
+            .advance(&project, Event::Upload { key }, || Ok(()))?;
         if sealed.is_none() || !self.outbox(&id).exists() {
             let owner = Arc::clone(&self);
             let (project, report) = (project.clone(), report.clone());
@@ -58,12 +63,7 @@ impl Owner {
     /// Encodes the data set into the outbox, in a secret random order: the source's order may tell
     /// who is who.
     fn encode(&self, project: &Project, name: &str, report: &Reporter) -> Result<(), Fault> {
-        let key = self.vault.key(&project.id)?.ok_or_else(|| {
-            Fault::state(
-                "key.none",
-                "this owner holds no key for the project; agree on one first",
-            )
-        })?;
+        let key = self.vault.key(&project.id)?.ok_or(Refused::NoKey)?;
         let source = self.settings.dataset(name).ok_or_else(|| {
             let known: Vec<_> = self
                 .settings
@@ -99,6 +99,9 @@ impl Owner {
                 Progress::Writing { records, total } => report.step("shuffle", records, total),
             })
             .map_err(|error| Fault::state("dataset.refused", Chain(&error).to_string()))?;
+        let _not_closing = self.secrets.read();
+        self.store
+            .permit(project, Event::Upload { key: key.id() })?;
         partial.commit()?;
 
         let names = project.schema.attributes.iter().enumerate();

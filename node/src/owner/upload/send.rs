@@ -119,7 +119,7 @@ fn root_of(mut body: impl Read, chunk_bytes: u32) -> std::io::Result<Hash> {
 
 impl Owner {
     /// Forgets the operation key under which the batch at `path` was sent.
-    pub(super) fn forget(&self, path: &Path) -> Result<(), Fault> {
+    pub(in crate::owner) fn forget(&self, path: &Path) -> Result<(), Fault> {
         Ok(ResumeFile::beside(path).remove()?)
     }
 

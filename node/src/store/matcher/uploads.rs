@@ -199,7 +199,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = MatcherStore::open(&dir.path().join("matcher.db")).unwrap();
         let project = ProjectId::of_manifest(b"p");
-        store.add_project(&project, b"p").unwrap();
+        // Its manifest and state mean nothing to uploads.
+        let insert = "INSERT INTO project VALUES (?1, 'p', NULL, '', NULL)";
+        store
+            .0
+            .lock()
+            .execute(insert, [project.as_bytes()])
+            .unwrap();
         store.add_upload(&upload(1, "health"), 100).unwrap();
         store.add_upload(&upload(2, "credit"), 100).unwrap();
         // A second live one, and an operation key that is taken.
