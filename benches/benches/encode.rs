@@ -139,6 +139,7 @@ fn owner(criterion: &mut Criterion) {
             project: [0; 32],
             rejects: &rejects,
             scratch: scratch.path(),
+            dummies_share: 0.0,
         };
         group.bench_function(BenchmarkId::new("file-to-batch", case.name), |bencher| {
             bencher

@@ -10,6 +10,7 @@
 //! | normalise | [`normalise`] | -> [`record::NormalRecord`] and a counts-only report | owner | nothing leaves |
 //! | encode | [`encode`] | -> [`encode::EncodedRecord`]: token, link keys, block keys | owner | to the matcher only |
 //! | upload | [`upload`] | a batch -> announcement, root over its chunks, states | owner -> matcher | row count |
+//! | ask | [`mod@ask`] | keys of all owners -> filters of the block keys worth asking for | matcher -> owners | coarse keys of unlinked records |
 //! | candidates | [`candidates`] | link keys, block keys -> pairs | matcher | block sizes to the matcher |
 //! | compare | [`similarity`] | tokens -> agreement | matcher | |
 //! | decide | [`decide`] | calibrated threshold, one-to-one, clusters | matcher | |
@@ -42,6 +43,8 @@ pub mod encode;
 pub mod upload;
 
 // At the matcher.
+pub mod ask;
+
 pub mod candidates;
 pub mod similarity;
 

@@ -7,7 +7,7 @@ pub use finder::{Finder, InMemory};
 pub use report::{Histogram, PairReport, Weights};
 
 use self::report::{Decided, is_link, report};
-use crate::candidates::{Candidates, Method, ScoredPair};
+use crate::candidates::{self, Candidates, Method, ScoredPair};
 use crate::decide::{
     Agglomeration, Apart, Calibration, Clusters, Evidence, Link, Linker, Strangers, calibrate,
     fellegi_sunter, many_to_one, one_to_one, optimal,
@@ -22,6 +22,9 @@ pub struct Deciding {
     pub settings: DecideSettings,
     /// Whether [`Outcome::assigned`] is kept: 24 bytes for every record and other owner.
     pub keep_assigned: bool,
+    /// Whether only the tokens that were asked for are there, see [`crate::ask`]: the others are
+    /// not without any feature, they are unknown.
+    pub asked: bool,
 }
 
 impl Deciding {
@@ -30,6 +33,7 @@ impl Deciding {
         Self {
             settings,
             keep_assigned: true,
+            asked: false,
         }
     }
 }
@@ -39,6 +43,7 @@ impl From<DecideSettings> for Deciding {
         Self {
             settings,
             keep_assigned: false,
+            asked: false,
         }
     }
 }
@@ -200,8 +205,19 @@ impl<'a> Run<'a> {
     fn sample<F: Finder>(&mut self, finder: &F, owner: usize) -> Result<(), F::Error> {
         let rows = self.rows(owner);
         if let Some(none @ None) = self.strangers.get_mut(owner) {
-            let found = finder.within(owner)?;
-            *none = Some(Strangers::within(&found.pairs, rows, found.floor));
+            let mut found = finder.within(owner)?;
+            let mut share = 1.0;
+            if self.deciding.asked {
+                // Pairs without both tokens are not listed as ones that do not agree, and the rate
+                // of strangers is that among the pairs that have both.
+                found.pairs.retain(|pair| pair.score > 0.0);
+                share = self
+                    .batches
+                    .get(owner)
+                    .map_or(1.0, candidates::share_with_tokens);
+            }
+            let strangers = Strangers::within(&found.pairs, rows, found.floor);
+            *none = Some(strangers.among(share));
         }
         Ok(())
     }
@@ -268,6 +284,7 @@ impl<'a> Run<'a> {
             rows_b: rows.1,
             floor: found.floor,
             threshold: self.threshold(owners),
+            asked: self.deciding.asked,
         });
         settle(&pairs, rows, assignment, chosen, calibration)
     }

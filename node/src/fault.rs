@@ -233,6 +233,12 @@ impl From<linkage_core::encode::batch::StreamError> for Fault {
     }
 }
 
+impl From<linkage_engine::store::StoreError> for Fault {
+    fn from(error: linkage_engine::store::StoreError) -> Self {
+        Self::internal("store.batch", &error)
+    }
+}
+
 impl From<tokio::task::JoinError> for Fault {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::internal("task.failed", &error)

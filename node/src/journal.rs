@@ -89,13 +89,13 @@ impl Journal {
         self.begin(action, object.into(), actor)
     }
 
-    /// Whether the log has an entry of this action about this object. Reads the log: for acts that
-    /// a crash may have ended between their entry and their effect.
+    /// The number of the entry of this action about this object. Reads the log: for acts that a
+    /// crash may have ended between their entry and their effect.
     ///
     /// # Errors
     /// A fault when the log cannot be read.
-    pub fn has(&self, action: Action, object: &str) -> Result<bool, Fault> {
-        Ok(self.log.has(action, object)?)
+    pub fn find(&self, action: Action, object: &str) -> Result<Option<u64>, Fault> {
+        Ok(self.log.find(action, object)?)
     }
 
     /// An act of a caller.

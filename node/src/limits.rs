@@ -159,6 +159,11 @@ pub struct UploadLimits {
     ///
     /// 10 min: 4 GiB at 7 MB/s.
     pub seal_timeout: Duration,
+    /// Longest time that a run waits for the tokens that it asked for.
+    ///
+    /// 10 min: owners' nodes answer by themselves within seconds; one that is down for longer needs
+    /// an operator, and the run is started again when it is back.
+    pub answer_max: Duration,
     /// Longest pause between two attempts after a cut; each is drawn between nothing and a bound
     /// that doubles from [`Self::pause_min`] up to this ("full jitter").
     ///
@@ -189,6 +194,7 @@ impl Default for UploadLimits {
             idle_max: Duration::from_secs(7 * 24 * 60 * 60),
             call_timeout: Duration::from_secs(10),
             seal_timeout: Duration::from_secs(10 * 60),
+            answer_max: Duration::from_secs(10 * 60),
             pause_max: Duration::from_secs(30),
             pause_min: Duration::from_millis(200),
             outage_max: Duration::from_secs(15 * 60),

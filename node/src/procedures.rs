@@ -262,6 +262,13 @@ service! {
 }
 
 service! {
+    /// What the matcher asks owners for, at the matcher.
+    Asks asks asks_server::AsksServer;
+    Get get(AskRequest) -> (stream AskPart as GetStream): Owner of Any party, member;
+    Refuse refuse(RefuseAskRequest) -> (RefuseAskReply): Owner of Any party, member;
+}
+
+service! {
     /// Linkage runs and their outcome, at the matcher.
     Runs runs runs_server::RunsServer;
     Start start(StartRequest) -> (stream RunEvent as StartStream): Owner of Any party, member;
@@ -282,6 +289,10 @@ service! {
     Resume resume(ReasonRequest) -> (ProjectStatus): Operator of Own party, permit;
     Close close(ReasonRequest) -> (ProjectStatus): Operator of Own party, permit;
     AgreeKey agree_key(ProjectRequest) -> (stream Progress as AgreeKeyStream):
+        Operator of Own party, permit;
+    UploadStatus upload_status(ProjectRequest) -> (UploadProgress):
+        Operator of Own party, permit;
+    AbortUpload abort_upload(ProjectRequest) -> (UploadProgress):
         Operator of Own party, permit;
     Upload upload(UploadRequest) -> (stream Progress as UploadStream):
         Operator of Own party, permit;
@@ -328,6 +339,7 @@ mod tests {
             projects::RULES,
             mailbox::RULES,
             uploads::RULES,
+            asks::RULES,
             runs::RULES,
             operations::RULES,
             extracts::RULES,

@@ -457,6 +457,7 @@ fn matcher(
         .projects(&matcher)
         .mailbox(&matcher)
         .uploads(&matcher)
+        .asks(&matcher)
         .runs(&matcher);
     Ok(RoleParts {
         services,
@@ -490,6 +491,7 @@ fn owner(
         limits,
     });
     tokio::spawn(Owner::keep_up(Arc::downgrade(&owner)));
+    tokio::spawn(crate::owner::answer::watch(Arc::downgrade(&owner)));
     let database = Arc::clone(&owner);
     let services = Services::new(message_bytes_max)
         .operations(&owner)

@@ -56,6 +56,7 @@ pub fn register(
         project: [0; 32],
         rejects: &rejects,
         scratch: scratch.path(),
+        dummies_share: 0.0,
     };
     let (bytes, encoded) = dataset::encode(&job, Vec::new(), &mut |_| {})?;
     ensure!(encoded.summary.rejected_rows() == 0, "rows were rejected");

@@ -19,7 +19,7 @@ use linkage_node::journal::Journal;
 use linkage_node::limits::Limits;
 use linkage_node::matcher::Matcher;
 use linkage_node::pki::DevPki;
-use linkage_node::procedures::{Mailbox, Runs, Services, mailbox, runs};
+use linkage_node::procedures::{Asks, Mailbox, Runs, Services, asks, mailbox, runs};
 use linkage_node::service::{ServeOptions, serve};
 use linkage_node::store::matcher::MatcherStore;
 use linkage_node::tls::credentials::Credentials;
@@ -40,6 +40,9 @@ pub type ChangeItems = dyn Fn(v1::ItemKind, &mut Vec<v1::Item>) + Send + Sync;
 /// Changes an owner's positions before it is given them.
 pub type ChangePositions = dyn Fn(&mut Vec<v1::PositionsPart>) + Send + Sync;
 
+/// Changes the filter with which an owner is asked for tokens.
+pub type ChangeFilter = dyn Fn(&mut Vec<u8>) + Send + Sync;
+
 /// How a matcher cheats.
 #[derive(Clone, Default)]
 pub struct Cheat {
@@ -47,6 +50,8 @@ pub struct Cheat {
     pub items: Option<Arc<ChangeItems>>,
     /// On the outcome.
     pub positions: Option<Arc<ChangePositions>>,
+    /// On what it needs to know.
+    pub filter: Option<Arc<ChangeFilter>>,
 }
 
 /// A cheating matcher within this process. Dropping it ends it.
@@ -93,6 +98,7 @@ impl Cheater {
         let services = Services::new(limits.message_bytes_max)
             .projects(&matcher)
             .uploads(&matcher)
+            .asks(&cheating)
             .mailbox(&cheating)
             .runs(&cheating);
         let (routes, rules) = services.into_parts();
@@ -171,6 +177,40 @@ impl Mailbox for Cheating {
             change(kind, &mut reply.items);
         }
         Ok(reply)
+    }
+}
+
+impl Asks for Cheating {
+    async fn get(
+        &self,
+        member: Member<asks::Get>,
+        request: v1::AskRequest,
+    ) -> Result<ReceiverStream<Result<v1::AskPart, Status>>, Fault> {
+        let mut honest = self.matcher.get(member, request).await?;
+        let mut filter = vec![];
+        while let Some(part) = honest.next().await {
+            let part = part.map_err(|status| Fault::broken(&status))?;
+            filter.extend_from_slice(&part.filter);
+        }
+        let change = self.cheat.borrow().filter.clone();
+        if let Some(change) = change {
+            change(&mut filter);
+        }
+        let (sender, stream) = mpsc::channel(1);
+        if !filter.is_empty() {
+            let filter = filter.into();
+            let part = v1::AskPart { filter, last: true };
+            let _ = sender.send(Ok(part)).await;
+        }
+        Ok(ReceiverStream::new(stream))
+    }
+
+    async fn refuse(
+        &self,
+        member: Member<asks::Refuse>,
+        request: v1::RefuseAskRequest,
+    ) -> Result<v1::RefuseAskReply, Fault> {
+        self.matcher.refuse(member, request).await
     }
 }
 

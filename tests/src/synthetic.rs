@@ -9,6 +9,7 @@ use std::io::BufWriter;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use anyhow::{Context as _, Result};
+use linkage_core::ask::WholeBatch;
 use linkage_core::encode::Header;
 use linkage_core::encode::batch::{BatchWriter, Row};
 use linkage_core::ids::{PartyId, ProjectId};
@@ -102,6 +103,8 @@ pub fn fill_outbox(
         dataset: DATASET,
         summary: "{}",
         attributes: &[],
+        dummies: &[],
+        keys_first: WholeBatch::of(&project.schema).is_none(),
     };
     let store = world.owner_store(party)?;
     Ok(store.begin_upload(&id, &uploaded, ids.iter().map(String::as_str))?)

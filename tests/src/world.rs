@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use linkage_core::decide::Clusters;
-use linkage_core::encode::Batch;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::notice::Kind;
-use linkage_core::run::{self, Outcome};
 use linkage_core::schema::Schema;
+use linkage_core::upload::Part;
 use linkage_node::client::{Client, Error, follow, refused};
 use linkage_node::demo::Rules;
 use linkage_node::demo::cluster::{ANALYST, Cluster, MATCHER, Node, OwnerSpec};
+use linkage_node::matcher::link_stored;
 use linkage_node::settings::NodeRole;
 use linkage_node::store::matcher::{MatcherStore, Upload};
 use linkage_node::store::owner::{OwnerStore, Positions};
@@ -418,9 +418,9 @@ impl World {
         Ok(dir.join(format!("{}.tokens", hex::encode(upload.id))))
     }
 
-    /// The file in which an owner keeps what it uploads.
+    /// The file in which an owner keeps what it uploads first: the keys of its records.
     pub fn outbox(&self, party: &PartyId, project: ProjectId) -> PathBuf {
-        let name = format!("{project}.tokens");
+        let name = format!("{project}.keys");
         self.data_dir(party).join("outbox").join(name)
     }
 
@@ -445,24 +445,22 @@ impl World {
         Ok(Clusters::from_marks(&marks))
     }
 
-    /// The run, computed again from the batches that the matcher holds.
+    /// The clusters of a run that is made again from what the matcher holds, without the rows that
+    /// are nobody's.
     ///
     /// # Errors
-    /// When one cannot be read.
-    pub fn recomputed(&self, project: ProjectId) -> Result<Outcome> {
-        let mut batches = vec![];
-        for upload in self.matcher_store()?.uploads(&project)? {
-            batches.push(Batch::decode(&std::fs::read(self.spool(&upload)?)?)?);
-        }
+    /// When something cannot be read.
+    pub fn recomputed(&self, project: ProjectId) -> Result<Clusters> {
         let schema = Schema::parse(SCHEMA)?;
-        let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-        let deciding = run::Deciding::keeping(schema.decide);
-        Ok(run::link(
-            &columns,
-            &schema.candidates,
-            deciding,
-            &|_, _| {},
-        )?)
+        let dir = self.data_dir(&Self::matcher_party()?).join("uploads");
+        let uploads = self.matcher_store()?.uploads(&project, Part::Keys)?;
+        let outcome = link_stored(&dir, &uploads, &schema, false, &|_, _| {})?;
+        let mut marks = vec![];
+        for (clusters, upload) in outcome.clusters.owners().zip(&uploads) {
+            let store = self.owner_store(&upload.party.parse()?)?;
+            marks.push(without(&store.dummies(&project)?, clusters));
+        }
+        Ok(Clusters::from_marks(&marks))
     }
 
     /// Every node's folder of data with its party.
@@ -478,6 +476,13 @@ impl World {
             })
             .collect())
     }
+}
+
+/// What stands at the rows that are somebody's.
+pub fn without(dummies: &[u32], marks: &[u32]) -> Vec<u32> {
+    let rows = (0..).zip(marks);
+    let real = rows.filter(|(row, _)| dummies.binary_search(row).is_err());
+    real.map(|(_, mark)| *mark).collect()
 }
 
 /// A request about a project.

@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 use linkage_core::audit::action::Action;
 use linkage_core::audit::checkpoint::{Checkpoint, NodeKeys};
 use linkage_core::audit::entry::{Outcome, Phase};
-use linkage_core::audit::note::Note;
+use linkage_core::audit::note::{Note, VerifyingKey};
 use linkage_core::audit::policy::Policy;
+use linkage_core::audit::receipt::Receipt;
 use linkage_core::audit::tree::proof::consistency;
 use linkage_core::audit::tree::{self, Hash};
 use linkage_core::audit::witness::AddCheckpoint;
@@ -27,7 +28,7 @@ use linkage_tests::certificates::today;
 use linkage_tests::program;
 use linkage_tests::sender::signing_secret;
 use linkage_tests::trail;
-use linkage_tests::world::World;
+use linkage_tests::world::{Act, World};
 
 /// How long the nodes may take to have every log cosigned: some rounds of 15 s.
 const WITNESS_PATIENCE: Duration = Duration::from_secs(90);
@@ -77,6 +78,22 @@ async fn every_log_is_witnessed_and_a_forked_one_refused() -> Result<()> {
     ensure!(code == 0, "{shown}");
 
     fork(&mut world, &policy).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_of_an_upload_holds_under_the_policy() -> Result<()> {
+    let (world, _) = World::witnessed(50, 23)?;
+    let project = world.keyed(&Rules::default()).await?;
+    let owner = world.owner(0)?;
+    let uploaded = world.act(Act::Upload, &owner, project).await?;
+    let path = uploaded["receipts"][0].as_str().context("no receipt")?;
+    let receipt: Receipt = fs::read_to_string(path)?.parse()?;
+    let policy: Policy = fs::read_to_string(world.cluster.audit_policy())?.parse()?;
+    let held = |key: &&VerifyingKey| receipt.verify(key).is_ok();
+    let logs: Vec<_> = policy.logs().iter().filter(held).collect();
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    assert!(logs[0].name().contains("/matcher/"), "{logs:?}");
+    Ok(())
 }
 
 /// Has an owner's key sign another history of its log, and brings it to a node that has cosigned

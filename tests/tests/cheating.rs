@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
+use linkage_core::audit::action::Action;
 use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::ids::{PartyId, ProjectId};
@@ -263,6 +264,39 @@ async fn channel(world: &World, role: Role, party: &str, at: &PartyId) -> Result
         .pki()
         .issue(role, party, certificates::HOSTS, validity)?;
     Ok(calls::connect_as(&files, world.node(at)?).await??)
+}
+
+/// Bytes before a filter's bits.
+const FILTER_HEAD_BYTES: usize = 45;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_hits_everything_gets_nothing() -> Result<()> {
+    let (world, cheater) = cheated(26).await?;
+    let project = world.keyed(&Rules::default()).await?;
+    cheater.cheat(Cheat {
+        filter: Some(Arc::new(|filter: &mut Vec<u8>| {
+            filter
+                .iter_mut()
+                .skip(FILTER_HEAD_BYTES)
+                .for_each(|byte| *byte = 0xff);
+        })),
+        ..Cheat::default()
+    });
+    world.all(Act::Upload, project).await?;
+    let started = world.act(Act::StartRun, &world.owner(0)?, project).await;
+    let error = started
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    ensure!(error.contains("ask.too_much"), "{error}");
+    for party in &world.owners {
+        let data = world.data_dir(party);
+        linkage_tests::trail::expect(&data, 0, Action::AskAnswer, "ask.too_much")?;
+        // Nothing was made ready to be sent either.
+        let answer = world.outbox(party, project).with_extension("answer");
+        ensure!(!answer.exists(), "{}", answer.display());
+    }
+    Ok(())
 }
 
 /// An honest opening of [`SQL`]'s table, as the encrypting owner would send it.

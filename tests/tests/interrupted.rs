@@ -6,7 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use linkage_core::audit::entry::Entry;
+use linkage_core::audit::receipt::Receipt;
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::upload::Part;
 use linkage_core::upload::state::State;
 use linkage_node::auditlog::segments::{self, Frame, Frames};
 use linkage_node::auditlog::verify::verify_dir;
@@ -16,8 +19,8 @@ use linkage_node::settings::NodeRole;
 use linkage_node::store::matcher::Upload;
 use linkage_proto::v1;
 use linkage_tests::proxy::Proxy;
-use linkage_tests::trail;
-use linkage_tests::world::{Act, World};
+use linkage_tests::world::{Act, World, request};
+use linkage_tests::{calls, trail};
 use serde_json::Value;
 
 /// Enough that an upload takes several chunks of 256 KiB.
@@ -105,7 +108,10 @@ impl Held {
 
     /// The owner's upload as the matcher knows it.
     fn upload(&self) -> Result<Option<Upload>> {
-        let mut of_owner = self.world.matcher_store()?.uploads(&self.project)?;
+        let mut of_owner = self
+            .world
+            .matcher_store()?
+            .uploads(&self.project, Part::Keys)?;
         of_owner.retain(|upload| upload.party == self.owner.as_str());
         ensure!(of_owner.len() <= 1, "{} uploads", of_owner.len());
         Ok(of_owner.pop())
@@ -141,7 +147,7 @@ impl Held {
         world.act(Act::StartRun, owner, *project).await?;
         world.all(Act::FetchPositions, *project).await?;
         let delivered = world.delivered(*project)?;
-        let again = world.recomputed(*project)?.clusters;
+        let again = world.recomputed(*project)?;
         assert!(again.same_partition(&delivered));
         for (party, dir) in world.data_dirs()? {
             verify_dir(&dir.join("audit")).with_context(|| party.to_string())?;
@@ -177,6 +183,45 @@ async fn owner_killed_within_an_upload() -> Result<()> {
     let before = held.proxy.passed();
     held.world.act(Act::Upload, &owner, held.project).await?;
     held.finished(before).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_an_upload_and_gives_it_up() -> Result<()> {
+    let mut held = Held::start(15).await?;
+    let (owner, project) = (held.owner.clone(), held.project);
+    held.world.cluster.kill(&owner)?;
+    assert!((&mut held.uploading).await?.is_err());
+    held.world.cluster.restart(NodeRole::Owner, &owner)?;
+    held.proxy.stop_at(None);
+    held.proxy.drained().await;
+
+    let (_, mut operations) = held.world.operator(&owner)?.operations().await?;
+    let told = operations.upload_status(request(project)).await?;
+    let told = told.into_inner();
+    assert_eq!(told.state, "open");
+    assert!((1..told.chunks).contains(&told.next_chunk), "{told:?}");
+    let told = operations.abort_upload(request(project)).await?;
+    let told = told.into_inner();
+    let words = (told.state.as_str(), told.reason.as_str());
+    assert_eq!(words, ("refused", "upload.aborted"));
+    let again = operations.abort_upload(request(project)).await;
+    assert_eq!(calls::refusal(again)?, "upload.none");
+    let told = operations.upload_status(request(project)).await?;
+    assert_eq!(told.into_inner().state, "encoded");
+
+    held.world.act(Act::Upload, &owner, project).await?;
+    let told = operations.upload_status(request(project)).await?;
+    let told = told.into_inner();
+    assert_eq!(told.state, "accepted");
+    let accepted = operations.abort_upload(request(project)).await;
+    assert_eq!(calls::refusal(accepted)?, "upload.none");
+    // The receipt is an entry of the matcher's log, word for word.
+    let path = told.receipts.first().context("no receipt")?;
+    let receipt: Receipt = fs::read_to_string(path)?.parse()?;
+    let entries = trail::entries(&held.world.data_dir(&World::matcher_party()?))?;
+    let entry = entries.get(usize::try_from(receipt.index)?);
+    assert_eq!(entry, Some(&Entry::from_bytes(&receipt.entry)?));
+    Ok(())
 }
 
 /// The commitments that the matcher holds, by sender.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::upload::Part;
 use linkage_node::auditlog::verify::verify_dir;
 use linkage_node::client::Error;
 use linkage_node::demo::Rules;
@@ -69,7 +70,7 @@ impl Scene {
     }
 
     fn upload(&self, project: ProjectId) -> Result<Option<Upload>> {
-        let mut uploads = self.world.matcher_store()?.uploads(&project)?;
+        let mut uploads = self.world.matcher_store()?.uploads(&project, Part::Keys)?;
         uploads.retain(|upload| upload.party == self.owner.as_str());
         ensure!(uploads.len() <= 1, "{} uploads", uploads.len());
         Ok(uploads.pop())

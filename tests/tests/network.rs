@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::upload::Part;
 use linkage_node::client::Error;
 use linkage_node::demo::Rules;
 use linkage_tests::proxy::{Proxy, Weather};
@@ -57,7 +58,10 @@ impl Scene {
 
     /// Arrived as sent, accepted once; the batch's length.
     fn check(&self) -> Result<u64> {
-        let uploads = self.world.matcher_store()?.uploads(&self.project)?;
+        let uploads = self
+            .world
+            .matcher_store()?
+            .uploads(&self.project, Part::Keys)?;
         let [upload] = uploads.as_slice() else {
             anyhow::bail!("{} uploads", uploads.len());
         };
@@ -200,7 +204,10 @@ async fn onto_a_full_disk() -> Result<()> {
     let uploading = scene.begin()?;
     scene.proxy.stopped().await;
     let free = 4 << 20;
-    let uploads = scene.world.matcher_store()?.uploads(&scene.project)?;
+    let uploads = scene
+        .world
+        .matcher_store()?
+        .uploads(&scene.project, Part::Keys)?;
     let spool = scene.world.spool(uploads.first().context("no upload")?)?;
     let length = || fs::metadata(&spool).map_or(0, |file| file.len());
     while length() < CHUNK_BYTES {

@@ -112,7 +112,7 @@ async fn an_operation_is_told_by_one_id_everywhere() -> Result<()> {
 
     // A person at the command line sees it, too.
     let output = Command::new(program::linkage()?)
-        .args(["project", "status", "--as"])
+        .args(["project", "show", "--as"])
         .arg(world.cluster.operator_config(&owner))
         .arg(unknown.to_string())
         .output()?;

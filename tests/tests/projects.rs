@@ -341,8 +341,12 @@ fn check_receipts(world: &World, project: ProjectId) -> Result<()> {
         let of = content.destroyed.iter().filter(|item| item.what == what);
         of.map(|item| item.count).collect()
     };
-    assert_eq!(count("batch"), [RECORDS; 3]);
-    assert_eq!(count("link map"), [RECORDS; 3]);
+    let keys = count("keys of a batch");
+    // Some rows are nobody's.
+    let is_all = |rows: &u64| (RECORDS..RECORDS + RECORDS / 10).contains(rows);
+    assert!(keys.len() == 3 && keys.iter().all(is_all), "{keys:?}");
+    assert_eq!(count("link map"), keys);
+    assert_eq!(count("tokens of a batch").len(), 3);
     // Commitment and key check of each, and a contribution from each to each other.
     assert_eq!(count("items of the key agreement"), [3 + 3 + 6]);
 
@@ -537,7 +541,7 @@ async fn a_node_killed_in_any_transition_goes_on() -> Result<()> {
             }
         }
         world.all(Act::FetchPositions, project).await?;
-        let again = world.recomputed(project)?.clusters;
+        let again = world.recomputed(project)?;
         assert!(
             again.same_partition(&world.delivered(project)?),
             "{after_ms} ms"

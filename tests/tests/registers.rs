@@ -119,6 +119,7 @@ impl Registers {
                 project: [0; 32],
                 rejects: &rejects,
                 scratch: scratch.path(),
+                dummies_share: 0.0,
             };
             let (bytes, encoded) = dataset::encode(&job, Vec::new(), &mut |_| {})?;
             ensure!(encoded.summary.rows == u64::from(ROWS), "rows are missing");

@@ -8,6 +8,7 @@ use linkage_core::audit::action::Action;
 use linkage_core::audit::tree::Hash;
 use linkage_core::encode::batch::read_header;
 use linkage_core::ids::{PartyId, ProjectId};
+use linkage_core::upload::Part;
 use linkage_node::demo::Rules;
 use linkage_node::identity::Role;
 use linkage_proto::v1;
@@ -190,7 +191,7 @@ async fn batches_that_do_not_belong_are_refused() -> Result<()> {
     );
 
     // Another owner's upload can be neither looked at, added to, sealed nor given up.
-    let other = world.matcher_store()?.uploads(project)?;
+    let other = world.matcher_store()?.uploads(project, Part::Keys)?;
     let other = other.first().context("no upload")?.id.to_vec();
     let name = || v1::UploadName {
         upload: other.clone().into(),
@@ -272,7 +273,10 @@ async fn an_operation_key_stands_for_one_request() -> Result<()> {
     };
     let mut sealed = vec![];
     for _ in 0..3 {
-        sealed.push(client.seal(name()).await?.into_inner());
+        let mut state = client.seal(name()).await?.into_inner();
+        assert!(state.receipt.contains("tlog-proof"), "{state:?}");
+        state.receipt.clear();
+        sealed.push(state);
     }
     sealed.push(client.begin(sender.begin(&parcel)).await?.into_inner());
     sealed.push(client.status(name()).await?.into_inner());

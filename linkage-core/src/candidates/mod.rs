@@ -197,6 +197,76 @@ pub fn within(batch: &Columns<'_>, settings: &CandidateSettings) -> Candidates {
     find(batch, batch, settings, Side::Within)
 }
 
+/// The pairs of two owners' records that share a link key, and those in identity conflict.
+#[derive(Debug)]
+pub struct LinkedPairs {
+    shared: Vec<(u32, u32)>,
+    conflicts: Vec<(u32, u32)>,
+}
+
+impl LinkedPairs {
+    /// Pairs that a link key may join, or that an identity keeps apart.
+    pub fn joined(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.shared.iter().chain(&self.conflicts).copied()
+    }
+
+    /// Pairs of which each is the other's only partner.
+    pub fn single(&self, rows_a: usize, rows_b: usize) -> Vec<(u32, u32)> {
+        let (mut a, mut b) = (vec![0_u8; rows_a], vec![0_u8; rows_b]);
+        let count = |partners: &mut [u8], row: u32| {
+            if let Some(partners) = partners.get_mut(row as usize) {
+                *partners = partners.saturating_add(1);
+            }
+        };
+        for (row_a, row_b) in self.joined() {
+            count(&mut a, row_a);
+            count(&mut b, row_b);
+        }
+        let one = |partners: &[u8], row: u32| partners.get(row as usize) == Some(&1);
+        let pairs = self.shared.iter().copied();
+        pairs
+            .filter(|(row_a, row_b)| one(&a, *row_a) && one(&b, *row_b))
+            .collect()
+    }
+}
+
+/// What the link keys say about two owners' records, without their tokens.
+pub fn linked(a: &Columns<'_>, b: &Columns<'_>) -> LinkedPairs {
+    let linked = linked::Linked::find((a, b, Side::Across), Prefilter::Off);
+    LinkedPairs {
+        shared: linked
+            .links
+            .iter()
+            .map(|link| order::unpack(link.pair))
+            .collect(),
+        conflicts: linked.conflicts,
+    }
+}
+
+/// Share of the pairs that one owner's block keys propose among its own records, each rule counted
+/// by itself, whose tokens are both there; 1 where all are.
+pub fn share_with_tokens(batch: &Columns<'_>) -> f64 {
+    if batch.ones.iter().all(|ones| *ones > 0) {
+        return 1.0;
+    }
+    let pairs = |count: u64| count * count.saturating_sub(1) / 2;
+    let (mut all, mut with) = (0_u64, 0_u64);
+    for column in &batch.block_keys {
+        let rows = column.iter().zip(batch.ones).filter(|(key, _)| **key != 0);
+        let mut keys: Vec<(u64, bool)> = rows.map(|(key, ones)| (*key, *ones > 0)).collect();
+        keys.sort_unstable();
+        for block in keys.chunk_by(|a, b| a.0 == b.0) {
+            all += pairs(block.len() as u64);
+            with += pairs(block.iter().filter(|(_, there)| *there).count() as u64);
+        }
+    }
+    if all == 0 {
+        1.0
+    } else {
+        with as f64 / all as f64
+    }
+}
+
 /// The lowest agreement of the pairs that [`across`], or without `b` [`within`], lists: such that
 /// the list fits the memory.
 pub fn floor(a: &Columns<'_>, b: Option<&Columns<'_>>, settings: &CandidateSettings) -> f64 {

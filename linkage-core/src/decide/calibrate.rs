@@ -55,6 +55,13 @@ impl Strangers {
         }
     }
 
+    /// The same, if only this share of the pairs in question could be compared.
+    #[must_use]
+    pub fn among(mut self, share: f64) -> Self {
+        self.pairs *= share;
+        self
+    }
+
     /// Both owners' strangers.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
@@ -97,6 +104,9 @@ pub struct Evidence<'a> {
     pub floor: f64,
     /// A threshold that is known from elsewhere; the next one of the curve is taken.
     pub threshold: Option<f64>,
+    /// Whether pairs by link key of agreement 0 are ones whose tokens were not asked for. They then
+    /// count as those do whose tokens are there.
+    pub asked: bool,
 }
 
 /// Estimated or measured quality if all assigned pairs at or above `threshold` are links.
@@ -137,14 +147,15 @@ pub struct Calibration {
 
 /// Picks the threshold; see the module's text.
 pub fn calibrate(evidence: &Evidence<'_>) -> Calibration {
-    let (free, keyed) = split(evidence.assigned);
+    let (free, mut keyed) = split(evidence.assigned);
+    let unknown = if evidence.asked { keyed.take_zero() } else { 0 };
     let strangers = evidence.strangers;
     let low = strangers.map_or(&free, |strangers| &strangers.free);
     let floor = strangers.map_or(0.0, |strangers| strangers.floor);
     let grid = Grid::over(low, LEFT_OUT, evidence.floor.max(floor));
     let counts = Counts {
         free: grid.count(&free),
-        keyed: grid.count_all(&keyed),
+        keyed: in_proportion(grid.count_all(&keyed), unknown),
         strangers: strangers.map_or_else(Vec::new, |known| grid.count(&known.free)),
         keyed_strangers: strangers.map_or_else(Vec::new, |known| grid.count_all(&known.keyed)),
     };
@@ -176,7 +187,8 @@ pub fn calibrate(evidence: &Evidence<'_>) -> Calibration {
         Some(strangers) => strangers.free.median(),
         None => free.median(),
     };
-    let all = grid.count(&free).into_iter().zip(grid.count(&keyed));
+    let keyed = in_proportion(grid.count(&keyed), unknown);
+    let all = grid.count(&free).into_iter().zip(keyed);
     Calibration {
         threshold: grid.edge(best),
         estimate: curve.point(best),
@@ -188,6 +200,20 @@ pub fn calibrate(evidence: &Evidence<'_>) -> Calibration {
         curve: points,
         intervals: intervals.into_iter().take(grid.bars()).collect(),
     }
+}
+
+/// Adds pairs of unknown agreement to those of known, in proportion; to the first bar if none is
+/// known.
+fn in_proportion(mut counts: Vec<f64>, unknown: u64) -> Vec<f64> {
+    let known: f64 = counts.iter().sum();
+    if unknown == 0 {
+    } else if known > 0.0 {
+        let scale = 1.0 + unknown as f64 / known;
+        counts.iter_mut().for_each(|count| *count *= scale);
+    } else if let Some(first) = counts.first_mut() {
+        *first += unknown as f64;
+    }
+    counts
 }
 
 /// What an estimate says of every threshold.
@@ -316,6 +342,7 @@ mod tests {
             rows_b: rows,
             floor: 0.0,
             threshold: None,
+            asked: false,
         });
         let f1 = |threshold: f64| {
             let links: Vec<_> = assigned
@@ -384,6 +411,7 @@ mod tests {
                 rows_b: 0,
                 floor: 0.0,
                 threshold: None,
+                asked: false,
             });
             assert!(calibration.threshold >= 1.0);
             assert!(calibration.curve.iter().all(|p| p.f1.is_finite()));

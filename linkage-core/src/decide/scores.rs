@@ -38,6 +38,11 @@ impl Scores {
         }
     }
 
+    /// Removes those of no agreement at all; their number.
+    pub(super) fn take_zero(&mut self) -> u64 {
+        self.counts.first_mut().map_or(0, std::mem::take)
+    }
+
     /// Adds the counts of others.
     pub fn merge(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {

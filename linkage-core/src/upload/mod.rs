@@ -23,6 +23,36 @@ pub const OPERATION_BYTES: usize = 16;
 /// What sets this digest apart from every other SHA-256 of the project.
 const LABEL: &[u8] = b"linkage/upload/v1\0";
 
+/// What of an owner's batch an upload holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Link keys and block keys of every row, no token.
+    Keys,
+    /// The tokens that the matcher asked for, see [`crate::ask`].
+    Tokens,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 3] = [Self::Whole, Self::Keys, Self::Tokens];
+
+    /// The stored name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Keys => "keys",
+            Self::Tokens => "tokens",
+        }
+    }
+
+    /// The part of this stored name.
+    pub fn stored(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.name() == name)
+    }
+}
+
 /// What an owner announces of a batch that it is about to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Announcement<'a> {

@@ -138,6 +138,14 @@ fn the_digest_names_every_part_of_an_announcement() {
 }
 
 #[test]
+fn a_part_is_stored_and_read_back() {
+    for part in Part::ALL {
+        assert_eq!(Part::stored(part.name()), Some(part));
+    }
+    assert_eq!(Part::stored("half"), None);
+}
+
+#[test]
 fn chunks_are_counted() {
     assert_eq!(chunks(0, 4), 0);
     assert_eq!(chunks(1, 4), 1);

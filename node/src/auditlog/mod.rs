@@ -184,20 +184,20 @@ impl AuditLog {
         self.shared.append(event)
     }
 
-    /// Whether the log has an entry of this action about this object that came to its end.
+    /// The number of the first entry of this action about this object that came to its end.
     ///
     /// # Errors
     /// [`Error::File`] if the log cannot be read; [`Error::Event`] if it holds what is no entry.
-    pub fn has(&self, action: Action, object: &str) -> Result<bool, Error> {
+    pub fn find(&self, action: Action, object: &str) -> Result<Option<u64>, Error> {
         let failed = |source| file_error(&self.shared.dir, source);
         let mut entries = segments::entries(&self.shared.dir, 0).map_err(failed)?;
-        while let Some((_, bytes)) = entries.next_entry().map_err(failed)? {
+        while let Some((index, bytes)) = entries.next_entry().map_err(failed)? {
             let event = Entry::from_bytes(bytes)?.event;
             if event.action == action && event.object == object && event.result.is_some() {
-                return Ok(true);
+                return Ok(Some(index));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The newest checkpoint, made now if an entry is not covered by the last.

@@ -114,6 +114,7 @@ impl Encode {
             project: [0; 32],
             rejects: &outputs.staged(REJECTS),
             scratch: outputs.staging(),
+            dummies_share: 0.0,
         };
         let mut bars = Bars::new();
         let encoded = dataset::encode(&job, outputs.create(TOKENS)?, &mut |p| bars.show(p));

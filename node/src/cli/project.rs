@@ -1,6 +1,7 @@
 //! An operator's acts in a project, at the operator's own node.
 
 mod status;
+mod upload;
 
 use std::path::{Path, PathBuf};
 
@@ -165,7 +166,7 @@ pub struct Draft {
     #[arg(long, default_value = "10")]
     epsilon_budget: String,
     /// Largest share of an owner's rows that the matcher may ask tokens for
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8)]
     ask_rows_max_share: f64,
     /// Who accepts the risk of a schema with profile = "fields"
     #[arg(long, value_name = "WHO", requires = "risk_reason")]
@@ -180,6 +181,12 @@ pub struct Draft {
 pub enum Upload {
     /// Encode a data set at the own node and upload it; again after a failure: resume
     Start(Start),
+    /// Tell how far the upload is, and where the matcher's receipts are
+    #[command(after_help = "Example:\n  linkage upload status --as operator.toml 06b57428...")]
+    Status(Chosen),
+    /// Give up an upload that the matcher has not accepted; the next one sends everything anew
+    #[command(after_help = "Example:\n  linkage upload abort --as operator.toml 06b57428...")]
+    Abort(Chosen),
 }
 
 /// Arguments of `upload start`.
@@ -259,7 +266,19 @@ impl Project {
 impl Upload {
     /// Runs the command.
     pub fn run(self, form: Form) -> Result<u8, Failure> {
-        let Self::Start(Start { chosen, dataset }) = self;
+        let Start { chosen, dataset } = match self {
+            Self::Start(start) => start,
+            Self::Status(chosen) => {
+                let told =
+                    chosen.ask(async |operations, request| operations.upload_status(request).await);
+                return upload::show(form, &told?);
+            }
+            Self::Abort(chosen) => {
+                let told =
+                    chosen.ask(async |operations, request| operations.abort_upload(request).await);
+                return upload::show(form, &told?);
+            }
+        };
         chosen.follow(form, async |operations, request| {
             let request = v1::UploadRequest {
                 project: request.project,
@@ -374,12 +393,23 @@ impl Chosen {
             v1::ProjectRequest,
         ) -> Result<Response<v1::ProjectStatus>, Status>,
     ) -> Result<u8, Failure> {
-        let status = runtime()?.block_on(async {
+        status::show(form, &self.ask(call)?)
+    }
+
+    /// Asks the own node about the project.
+    fn ask<T>(
+        self,
+        call: impl AsyncFnOnce(
+            &mut OperationsClient<Channel>,
+            v1::ProjectRequest,
+        ) -> Result<Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let answer = runtime()?.block_on(async {
             let (party, mut operations) = connect(&self.by.config).await?;
             let answer = call(&mut operations, self.request()).await;
             answer.map_err(|status| refused(&party, &status)).or_input()
         })?;
-        status::show(form, &status.into_inner())
+        Ok(answer.into_inner())
     }
 
     /// Follows a long act with a progress bar and shows its result.

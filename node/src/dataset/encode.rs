@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use linkage_core::encode::Encoder;
 use linkage_core::encode::batch::{BatchWriter, Header, RowLayout};
 use linkage_core::normalise::{DataQuality, Normaliser};
+use rand::RngExt as _;
+use rand_chacha::ChaCha20Rng;
 
 use super::blocks;
 use super::ids::Ids;
@@ -20,6 +22,9 @@ use super::shuffle::Shuffle;
 use super::work::{Done, Worker};
 use super::{Encoded, Error, FillRange, Job, NO_VALUE, Progress, Summary, today};
 use crate::ingest::{Reason, RejectFile};
+
+/// Rows kept to make rows of nobody from: what is missing in these is missing there.
+const DONORS_MAX: usize = 256;
 
 /// Rows written between two reports of progress.
 const ROWS_PER_REPORT: u64 = 16_384;
@@ -79,6 +84,9 @@ struct Gathered<'a> {
     quality: DataQuality,
     without_token: u64,
     fill: FillRange,
+    /// A sample of the packed rows: algorithm R of Vitter, 1985.
+    donors: Vec<Vec<u8>>,
+    rng: ChaCha20Rng,
 }
 
 impl<'a> Gathered<'a> {
@@ -103,6 +111,8 @@ impl<'a> Gathered<'a> {
             quality: DataQuality::new(job.schema),
             without_token: 0,
             fill: FillRange::default(),
+            donors: vec![],
+            rng: crate::entropy::generator()?,
         })
     }
 
@@ -127,6 +137,14 @@ impl<'a> Gathered<'a> {
             self.shuffle
                 .push(record, packed)
                 .map_err(|e| self.job.scratch_error(e))?;
+            if self.job.dummies_share > 0.0 {
+                let place = self.rng.random_range(0..=record as usize);
+                if self.donors.len() < DONORS_MAX {
+                    self.donors.push(packed.to_vec());
+                } else if let Some(donor) = self.donors.get_mut(place) {
+                    donor.copy_from_slice(packed);
+                }
+            }
             match self.layout.packed_ones(packed) {
                 0 => self.without_token += 1,
                 ones => self.fill.add(ones),
@@ -165,6 +183,7 @@ impl<'a> Gathered<'a> {
 
     /// The end of reading.
     fn close(mut self) -> Result<Closed<'a>, Error> {
+        let dummies = self.add_dummies()?;
         self.ids.close();
         let finished = self.rejects.finish();
         let (rejected, rejects_file) = finished.map_err(|e| self.job.rejects_error(e))?;
@@ -188,10 +207,42 @@ impl<'a> Gathered<'a> {
         }
         Ok(Closed {
             ids: self.ids,
+            dummies,
             shuffle: self.shuffle,
             attributes: self.attributes,
             summary,
         })
+    }
+}
+
+impl Gathered<'_> {
+    /// Puts rows of nobody among the others; their number.
+    fn add_dummies(&mut self) -> Result<u64, Error> {
+        let share = self.job.dummies_share;
+        let records = self.ids.len();
+        if share <= 0.0 {
+            return Ok(0);
+        }
+        let drawn: f64 = self.rng.random_range(0.5..1.5);
+        let count = (records as f64 * share * drawn).ceil() as usize;
+        let segments = self.job.schema.segments();
+        let parts: Vec<u32> = if segments.is_empty() {
+            vec![self.job.schema.token_bits()]
+        } else {
+            segments.iter().map(|segment| segment.bits).collect()
+        };
+        for at in 0..count {
+            let donor = self.rng.random_range(0..self.donors.len().max(1));
+            let Some(mut row) = self.donors.get(donor).cloned() else {
+                break;
+            };
+            self.layout.disguise(&mut row, &parts, &mut self.rng);
+            // Numbered behind the records.
+            let number = u32::try_from(records + at).unwrap_or(u32::MAX);
+            let pushed = self.shuffle.push(number, &row);
+            pushed.map_err(|e| self.job.scratch_error(e))?;
+        }
+        Ok(count as u64)
     }
 }
 
@@ -203,6 +254,7 @@ fn part<T>(parts: &[T], at: usize, length: usize) -> &[T] {
 /// All rows, before they are put in order.
 struct Closed<'a> {
     ids: Ids,
+    dummies: u64,
     shuffle: Shuffle<'a>,
     attributes: Vec<Option<Vec<u8>>>,
     summary: Summary,
@@ -214,10 +266,10 @@ fn write<W: Write>(
     out: W,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(W, Encoded), Error> {
-    let rows = done.summary.rows;
+    let rows = done.summary.rows + done.dummies;
     let header = Header::new(job.project, job.schema, job.key.id(), rows);
     let mut writer = BatchWriter::new(out, &header)?;
-    let mut order = Vec::with_capacity(done.ids.len());
+    let mut order = Vec::with_capacity(usize::try_from(rows).unwrap_or(0));
     done.shuffle
         .finish(&mut |record, packed| -> Result<(), Error> {
             order.push(record);

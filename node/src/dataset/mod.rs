@@ -102,6 +102,9 @@ pub struct Job<'a> {
     /// Folder for encoded rows whose order is not yet known: tokens and keys, no raw value and no
     /// identity. Should be on the disk that the result goes to, readable by this user alone.
     pub scratch: &'a Path,
+    /// Rows of nobody that are put among the records, as a share of these; drawn between half as
+    /// many and half as many again, so that their number says nothing of the records'. 0 for none.
+    pub dummies_share: f64,
 }
 
 impl Job<'_> {
@@ -219,17 +222,31 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// The records' identities in the source, in the order of the batch's rows.
+    /// The records' identities in the source, in the order of the batch's rows, without those of
+    /// nobody.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.order.iter().map(|record| self.ids.get(*record))
+        self.records().map(|record| self.ids.get(record))
+    }
+
+    /// The rows of nobody, rising.
+    pub fn dummies(&self) -> impl Iterator<Item = u32> {
+        let rows = (0..).zip(&self.order);
+        rows.filter(|(_, record)| **record as usize >= self.ids.len())
+            .map(|(row, _)| row)
+    }
+
+    /// The record in each row that has one.
+    fn records(&self) -> impl Iterator<Item = u32> {
+        let records = self.order.iter().copied();
+        records.filter(|record| (*record as usize) < self.ids.len())
     }
 
     /// Index of each record's value of the schema's attribute `index`, in the order of the batch's
-    /// rows; `None` if the source lacks the attribute.
+    /// rows without those of nobody; `None` if the source lacks the attribute.
     pub fn attribute(&self, index: usize) -> Option<impl Iterator<Item = Option<u16>>> {
         let values = self.attributes.get(index)?.as_ref()?;
-        Some(self.order.iter().map(|record| {
-            let value = values.get(*record as usize).copied().unwrap_or(NO_VALUE);
+        Some(self.records().map(|record| {
+            let value = values.get(record as usize).copied().unwrap_or(NO_VALUE);
             (value != NO_VALUE).then_some(value.into())
         }))
     }

@@ -60,6 +60,7 @@ fn run(content: &str) -> Result<Run, Error> {
         project: [5; 32],
         rejects: &rejects,
         scratch: folder.path(),
+        dummies_share: 0.0,
     };
     let mut progress = vec![];
     let (bytes, encoded) = encode(&job, Vec::new(), &mut |p| progress.push(p))?;

@@ -1,14 +1,17 @@
 //! How good a linkage was: against the truth, and against a recomputation from the stored tokens.
 
+use linkage_core::ask::WholeBatch;
 use linkage_core::candidates::ScoredPair;
 use linkage_core::decide::{Clusters, CurvePoint};
-use linkage_core::encode::Batch;
+use linkage_core::ids::PartyId;
 use linkage_core::quality::{Quality, Truth};
 use linkage_core::run::{self, Outcome};
 use linkage_core::schema::Schema;
+use linkage_core::upload::Part;
 
 use super::cluster::Cluster;
 use super::{Error, Linked, Narrator, Round};
+use crate::matcher::link_stored;
 use crate::store::matcher::MatcherStore;
 use crate::store::owner::OwnerStore;
 
@@ -45,6 +48,7 @@ pub(super) fn round(
 ) -> Result<Judged, Error> {
     let mut owners = vec![];
     let mut entities = vec![];
+    let mut dummies = vec![];
     for (party, _) in &round.sources {
         let Some(node) = cluster.node(party) else {
             continue;
@@ -70,18 +74,26 @@ pub(super) fn round(
             truth.get(&(party.clone(), id.to_owned())).copied()
         };
         let ids = store.record_ids(&linked.project)?;
-        entities.push(ids.iter().map(|id| entity(id)).collect());
+        entities.push(ids.iter().map(|id| entity(id)).collect::<Vec<_>>());
+        dummies.push(store.dummies(&linked.project)?);
+        narrate_asked(&store, party, linked, narrator)?;
     }
     let marks: Vec<Vec<u32>> = owners.iter().map(|owner| owner.positions.clone()).collect();
     let delivered = Clusters::from_marks(&marks);
 
     let outcome = recompute(cluster, round, linked)?;
-    if !outcome.clusters.same_partition(&delivered) {
+    let again = outcome.clusters.owners().zip(&dummies);
+    let again: Vec<Vec<u32>> = again.map(|(marks, dummies)| real(marks, dummies)).collect();
+    if !Clusters::from_marks(&again).same_partition(&delivered) {
         let message = "linking the stored tokens again gives other clusters than were delivered";
         return Err(Error::Check(message.to_owned()));
     }
     narrator.line("linking the matcher's stored tokens again gives the same clusters");
 
+    // Pairs are named by the rows of the batches, of which some are nobody's.
+    let rows = outcome.clusters.owners().zip(&dummies).zip(&entities);
+    let by_row = rows.map(|((marks, dummies), entities)| placed(marks.len(), dummies, entities));
+    let by_row = Truth::new(by_row.collect());
     let truth = Truth::new(entities);
     let known = round.truth.is_some();
     let overall = known.then(|| truth.clusters(&delivered));
@@ -94,7 +106,7 @@ pub(super) fn round(
         .pairs
         .iter()
         .zip(&outcome.assigned)
-        .map(|(pair, assigned)| known.then(|| measure(&truth, pair, assigned)))
+        .map(|(pair, assigned)| known.then(|| measure(&by_row, pair, assigned)))
         .collect();
     for pair in &outcome.pairs {
         let name = |at: usize| {
@@ -166,24 +178,53 @@ fn measure(
     (quality, truth.curve(a, b, assigned, &thresholds))
 }
 
+/// What stands at the rows that are somebody's.
+fn real(marks: &[u32], dummies: &[u32]) -> Vec<u32> {
+    let rows = (0..).zip(marks);
+    let real = rows.filter(|(row, _)| dummies.binary_search(row).is_err());
+    real.map(|(_, mark)| *mark).collect()
+}
+
+/// Whom each of `rows` rows is about: the entities in their order, and nobody at `dummies`.
+fn placed(rows: usize, dummies: &[u32], entities: &[Option<u64>]) -> Vec<Option<u64>> {
+    let mut entities = entities.iter().copied();
+    let rows = 0..u32::try_from(rows).unwrap_or(u32::MAX);
+    rows.map(|row| match dummies.binary_search(&row) {
+        Ok(_) => None,
+        Err(_) => entities.next().flatten(),
+    })
+    .collect()
+}
+
+/// Says how many tokens never had to leave an owner.
+fn narrate_asked(
+    store: &OwnerStore,
+    party: &PartyId,
+    linked: &Linked,
+    narrator: &mut dyn Narrator,
+) -> Result<(), Error> {
+    if let Some(asked) = store.asked(&linked.project)? {
+        narrator.line(&format!(
+            "{party:<16} {} of {} tokens asked for by the matcher; {} never had to leave",
+            asked.hits,
+            asked.rows,
+            asked.rows.saturating_sub(asked.hits)
+        ));
+    }
+    Ok(())
+}
+
 fn recompute(cluster: &Cluster, round: &Round, linked: &Linked) -> Result<Outcome, Error> {
     let none = || Error::Check("the matcher is gone".to_owned());
     let matcher = cluster.matcher().ok_or_else(none)?;
     let store = MatcherStore::open(&matcher.data_dir.join("matcher.db"))?;
-    let mut batches = vec![];
-    for upload in store.uploads(&linked.project)? {
-        let path = matcher
-            .data_dir
-            .join("uploads")
-            .join(format!("{}.tokens", hex::encode(upload.id)));
-        let what = format!("cannot read {}", path.display());
-        let file = std::fs::File::open(&path).map_err(|source| Error::Io { what, source })?;
-        let batch = Batch::read(std::io::BufReader::new(file));
-        batches.push(batch.map_err(|error| Error::Check(error.to_string()))?);
-    }
     let schema = Schema::parse(&round.schema).map_err(|error| Error::Input(error.to_string()))?;
-    let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-    let deciding = run::Deciding::keeping(schema.decide);
-    run::link(&columns, &schema.candidates, deciding, &|_, _| {})
-        .map_err(|error| Error::Check(error.to_string()))
+    let part = match WholeBatch::of(&schema) {
+        Some(_) => Part::Whole,
+        None => Part::Keys,
+    };
+    let uploads = store.uploads(&linked.project, part)?;
+    let dir = matcher.data_dir.join("uploads");
+    link_stored(&dir, &uploads, &schema, true, &|_, _| {})
+        .map_err(|fault| Error::Check(fault.to_string()))
 }

@@ -38,6 +38,7 @@ impl Default for Rules {
             epsilon_per_table: "1".to_owned(),
             epsilon_budget: "10".to_owned(),
             expires: last_day(365),
+            // Between generated departments, 0.56 to 0.64 of the rows are asked for.
             ask_rows_max_share: 0.8,
         }
     }

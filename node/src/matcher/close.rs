@@ -7,10 +7,11 @@ use linkage_core::encode::Header;
 use linkage_core::project::Project;
 use linkage_core::project::receipt::{Destroyed, Receipt};
 use linkage_core::project::state::State;
+use linkage_core::upload::Part;
 use ring::digest::{SHA256, digest};
 
 use super::Matcher;
-use super::spool;
+use super::{asks, spool, stored};
 use crate::fault::Fault;
 use crate::observe::operation;
 use crate::shred::shred;
@@ -42,12 +43,22 @@ impl Matcher {
         let destroyed = self
             .store
             .destroying(&project.id, || self.inventory(project))?;
-        for upload in self.store.uploads(&project.id)? {
+        for upload in self.store.uploads_of_all_parts(&project.id)? {
             // A stream that still has the file open stores nothing more.
             let lane = self.lanes.of(&upload.id);
             operation::spawn_blocking(move || lane.clear()).await?;
             self.lanes.close(&upload.id);
             shred(&spool::path(&self.uploads_dir, &upload.id))?;
+            let store = stored::path(&self.uploads_dir, &upload.id);
+            shred(&store)?;
+            shred(&store.with_extension("whole"))?;
+        }
+        for owner in &project.manifest.owners {
+            shred(&asks::filter_path(
+                &self.uploads_dir,
+                &project.id,
+                owner.party.as_str(),
+            ))?;
         }
         self.store.erase(&project.id)?;
         let count = destroyed.len() as u64;
@@ -66,14 +77,15 @@ impl Matcher {
     /// What the project left here.
     fn inventory(&self, project: &Project) -> Result<Vec<Destroyed>, Fault> {
         let mut found = vec![];
-        for upload in self.store.uploads(&project.id)? {
+        for upload in self.store.uploads_of_all_parts(&project.id)? {
+            let what = match (upload.state.is_accepted(), upload.part) {
+                (false, _) => "piece of an upload",
+                (true, Part::Whole) => "batch",
+                (true, Part::Keys) => "keys of a batch",
+                (true, Part::Tokens) => "tokens of a batch",
+            };
             found.push(Destroyed {
-                what: if upload.state.is_accepted() {
-                    "batch"
-                } else {
-                    "part of a batch"
-                }
-                .to_owned(),
+                what: what.to_owned(),
                 of: Some(crate::wire::party(&upload.party)?),
                 count: Header::from_bytes(&upload.header)?.rows,
                 digest: Some(hex::encode(upload.digest)),

@@ -4,6 +4,7 @@
 //! role and, where it is about a project, by membership ([`crate::authz`]): only the owners that a
 //! manifest names see its project, and nothing tells them an absent one from a foreign one.
 
+mod asks;
 mod close;
 mod lanes;
 mod mailbox;
@@ -11,9 +12,11 @@ mod projects;
 mod receive;
 mod runs;
 mod spool;
+mod stored;
 mod uploads;
 
 pub(crate) use mailbox::signed_item;
+pub use stored::link_stored;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -114,4 +117,12 @@ impl Manifests for Matcher {
     fn journal(&self) -> &Journal {
         &self.journal
     }
+}
+
+/// Makes a file that only this user can read, or empties the one that is there.
+fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
 }

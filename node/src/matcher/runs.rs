@@ -1,11 +1,11 @@
 //! Linkage runs and the delivery of positions.
 
+use linkage_core::ask::WholeBatch;
 use linkage_core::audit::action::Action;
-use linkage_core::encode::Batch;
 use linkage_core::linkmap::LinkMap;
 use linkage_core::project::Project;
 use linkage_core::project::state::{Event, Refused};
-use linkage_core::run::{self, Outcome};
+use linkage_core::upload::Part;
 use linkage_proto::v1;
 use linkage_proto::v1::run_event::Event as RunEvent;
 use serde_json::json;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Matcher, spool};
+use super::{Matcher, link_stored, stored};
 use crate::authz::permit::{Caller, Member};
 use crate::fault::Fault;
 use crate::observe::operation;
@@ -95,7 +95,11 @@ impl Matcher {
         events: &mpsc::Sender<Result<v1::RunEvent, Status>>,
     ) -> Result<Run, Fault> {
         let _one_at_a_time = self.running.lock().await;
-        let uploads = self.store.uploads(&project.id)?;
+        let part = match WholeBatch::of(&project.schema) {
+            Some(_) => Part::Whole,
+            None => Part::Keys,
+        };
+        let uploads = self.store.uploads(&project.id, part)?;
         let accepted: Vec<_> = uploads
             .iter()
             .filter(|upload| upload.state.is_accepted())
@@ -131,30 +135,36 @@ impl Matcher {
         uploads: &[Upload],
         events: &mpsc::Sender<Result<v1::RunEvent, Status>>,
     ) -> Result<(Run, u64), Fault> {
-        let (dir, ids) = (
-            self.uploads_dir.clone(),
-            uploads.iter().map(|u| u.id).collect::<Vec<_>>(),
-        );
-        let (settings, decide) = (project.schema.candidates.clone(), project.schema.decide);
-        let events = events.clone();
-        let linking = operation::spawn_blocking(move || -> Result<Outcome, Fault> {
-            let batches: Vec<Batch> = ids
-                .iter()
-                .map(|id| spool::read(&dir, id))
-                .collect::<Result<_, _>>()?;
+        let tell = |done: u32, total: u32| {
+            let progress = v1::RunProgress { done, total };
+            // Progress is a courtesy: a slow reader misses some.
+            let _ = events.try_send(Ok(v1::RunEvent {
+                event: Some(RunEvent::Progress(progress)),
+            }));
+        };
+        let keys_first = WholeBatch::of(&project.schema).is_none();
+        if keys_first {
+            self.gather(project, uploads, &tell).await?;
+        }
+        let (dir, uploads) = (self.uploads_dir.clone(), uploads.to_vec());
+        let (schema, events) = (project.schema.clone(), events.clone());
+        let linking = operation::spawn_blocking(move || {
+            if !keys_first {
+                uploads
+                    .iter()
+                    .try_for_each(|upload| stored::of_whole(&dir, upload))?;
+            }
             let progress = |done: usize, total: usize| {
                 let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
                 let progress = v1::RunProgress {
                     done: count(done),
                     total: count(total),
                 };
-                // Progress is a courtesy: a slow reader misses some.
                 let _ = events.try_send(Ok(v1::RunEvent {
                     event: Some(RunEvent::Progress(progress)),
                 }));
             };
-            let columns: Vec<_> = batches.iter().map(Batch::columns).collect();
-            Ok(run::link(&columns, &settings, decide, &progress)?)
+            link_stored(&dir, &uploads, &schema, false, &progress)
         });
         let outcome = linking.await??;
         let map = LinkMap::draw(&outcome.clusters, &mut crate::entropy::generator()?)

@@ -1,13 +1,14 @@
 //! Uploads of encoded batches.
 
+use linkage_core::ask::WholeBatch;
 use linkage_core::audit::action::Action;
 use linkage_core::audit::tree::Hash;
 use linkage_core::encode::Header;
 use linkage_core::ids::PartyId;
 use linkage_core::project::state::Event;
 use linkage_core::project::{Project, Purpose};
-use linkage_core::upload::Announcement;
 use linkage_core::upload::state::{Sealed, State};
+use linkage_core::upload::{Announcement, Part};
 use linkage_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -34,7 +35,7 @@ impl Uploads for Matcher {
         self.journal.require_quorum()?;
         self.expire_idle()?;
         let _files = self.files.read().await;
-        let upload = self.announced(project, member.party(), &request)?;
+        let mut upload = self.announced(project, member.party(), &request)?;
         let before = self.store.upload_of(&upload.operation)?;
         if let Some(before) = &before
             && (before.request != upload.request || before.party != upload.party)
@@ -60,7 +61,7 @@ impl Uploads for Matcher {
             self.store.touch_upload(&before.id, now())?;
             return self.upload_state(&before);
         }
-        let rows = self.admit(project, &upload)?;
+        let rows = self.admit(project, &mut upload)?;
         self.journal
             .act_of(member.caller(), Action::UploadBegin, hex::encode(upload.id))
             .project(&project.id)
@@ -177,6 +178,8 @@ impl Matcher {
             request: announced,
             project: project.id,
             party: party.to_string(),
+            // Told by its header, when it is admitted.
+            part: Part::Whole,
             header: request.header.to_vec(),
             digest,
             root,
@@ -185,28 +188,11 @@ impl Matcher {
         })
     }
 
-    /// Whether a new upload may begin; its number of rows.
-    fn admit(&self, project: &Project, upload: &Upload) -> Result<u64, Fault> {
+    /// Whether a new upload may begin, and as which part; its number of rows.
+    fn admit(&self, project: &Project, upload: &mut Upload) -> Result<u64, Fault> {
         let header = Header::from_bytes(&upload.header)?;
-        // Which data pack the owners use is theirs to agree on; `comparable` below holds them to
-        // it.
-        let expected = Header {
-            pack: header.pack,
-            ..Header::new(
-                *project.id.as_bytes(),
-                &project.schema,
-                header.key,
-                header.rows,
-            )
-        };
-        if header != expected {
-            return Err(Fault::new(
-                Code::InvalidArgument,
-                "upload.schema",
-                "the batch was not made under this project's manifest and schema",
-            ));
-        }
-        for other in self.store.uploads(&project.id)? {
+        upload.part = self.part(project, &upload.party, &header)?;
+        for other in self.store.uploads(&project.id, upload.part)? {
             if other.party == upload.party {
                 return Err(Fault::new(
                     Code::AlreadyExists,
@@ -217,6 +203,55 @@ impl Matcher {
             }
             header.comparable(&Header::from_bytes(&other.header)?)?;
         }
+        self.require_quota(upload, &header)?;
+        Ok(header.rows)
+    }
+
+    /// What of a batch a header announces.
+    fn part(&self, project: &Project, party: &str, header: &Header) -> Result<Part, Fault> {
+        // Which data pack the owners use is theirs to agree on; `comparable` below holds them to
+        // it.
+        let whole = Header {
+            pack: header.pack,
+            ..Header::new(
+                *project.id.as_bytes(),
+                &project.schema,
+                header.key,
+                header.rows,
+            )
+        };
+        let keys_first = WholeBatch::of(&project.schema).is_none();
+        if !keys_first && *header == whole {
+            return Ok(Part::Whole);
+        }
+        if keys_first && *header == whole.keys_only() {
+            return Ok(Part::Keys);
+        }
+        if !keys_first || *header != whole.tokens_only(header.rows) {
+            return Err(Fault::new(
+                Code::InvalidArgument,
+                "upload.schema",
+                "the batch was not made under this project's manifest and schema",
+            ));
+        }
+        match self.store.ask(&project.id, party)? {
+            Some(ask) if ask.rows == header.rows => Ok(Part::Tokens),
+            Some(ask) => Err(Fault::state(
+                "ask.rows",
+                format!(
+                    "{} tokens were asked for, {} announced",
+                    ask.rows, header.rows
+                ),
+            )),
+            None => Err(Fault::state(
+                "ask.none",
+                "this owner was not asked for tokens",
+            )),
+        }
+    }
+
+    /// Refuses an upload that is too large, one too many, or more than the disk holds.
+    fn require_quota(&self, upload: &Upload, header: &Header) -> Result<(), Fault> {
         let limits = &self.limits.uploads;
         let fits = (limits.chunk_bytes_min..=limits.chunk_bytes_max).contains(&upload.chunk_bytes);
         if !fits || header.rows == 0 {
@@ -236,8 +271,7 @@ impl Matcher {
                 "{under_way} uploads of this owner are under way; finish or abort one of them"
             ));
         }
-        spool::require_room(&self.uploads_dir, header.body_bytes(), &self.limits)?;
-        Ok(header.rows)
+        spool::require_room(&self.uploads_dir, header.body_bytes(), &self.limits)
     }
 
     /// Checks an upload whose chunks are all there, once, and accepts or refuses it.
@@ -278,7 +312,22 @@ impl Matcher {
             upload = self.own_upload(caller, &id)?;
         }
         self.lanes.close(&id);
-        self.upload_state(&upload)
+        let mut told = self.upload_state(&upload)?;
+        if upload.state.is_accepted() {
+            told.receipt = self.receipt(&upload)?;
+        }
+        Ok(told)
+    }
+
+    /// The proof that this node's log says that it accepted the batch.
+    fn receipt(&self, upload: &Upload) -> Result<String, Fault> {
+        let object = hex::encode(upload.id);
+        let entry = self.journal.find(Action::UploadAccept, &object)?;
+        let entry = entry.ok_or_else(|| {
+            let message = "the log has no entry of the accepted batch";
+            Fault::new(Code::DataLoss, "audit.absent", message)
+        })?;
+        Ok(self.journal.receipt(entry)?.to_string())
     }
 
     async fn check_upload(
@@ -298,7 +347,7 @@ impl Matcher {
         let object = hex::encode(upload.id);
         // The log comes first: what it does not say has not happened. A crash between the two
         // leaves the upload sealed, and an entry that must not be written twice.
-        if !resumed || !self.journal.has(action, &object)? {
+        if !resumed || self.journal.find(action, &object)?.is_none() {
             let act = self
                 .journal
                 .act_of(caller, action, object)
@@ -364,6 +413,7 @@ impl Matcher {
             rows: Header::from_bytes(&upload.header)?.rows,
             root: upload.root.0.to_vec().into(),
             reason: reason.unwrap_or_default().to_owned(),
+            receipt: String::new(),
         })
     }
 

@@ -31,6 +31,11 @@ impl Owner {
         shred(&outbox)?;
         shred(&outbox.with_extension("partial"))?;
         self.forget(&outbox)?;
+        for part in [self.keys_file(id), self.answer_file(id)] {
+            shred(&part)?;
+            shred(&part.with_extension("partial"))?;
+            self.forget(&part)?;
+        }
         self.store.erase(id)?;
         let count = destroyed.len() as u64;
         let party = self.settings.party.clone();

@@ -5,6 +5,7 @@
 //! random share of a noised table to the analyst.
 
 mod agreement;
+pub(crate) mod answer;
 mod close;
 mod extracts;
 mod manifest;
@@ -120,6 +121,16 @@ impl Owner {
             .data_dir
             .join("outbox")
             .join(format!("{project}.tokens"))
+    }
+
+    /// The keys of that batch alone, where they are sent first.
+    fn keys_file(&self, project: &ProjectId) -> PathBuf {
+        self.outbox(project).with_extension("keys")
+    }
+
+    /// The tokens of that batch that the matcher asked for.
+    fn answer_file(&self, project: &ProjectId) -> PathBuf {
+        self.outbox(project).with_extension("answer")
     }
 
     fn shared(&self) -> Result<Arc<Self>, Fault> {

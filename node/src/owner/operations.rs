@@ -193,6 +193,24 @@ impl Operations for Owner {
         }))
     }
 
+    async fn upload_status(
+        &self,
+        _: Permit<operations::UploadStatus>,
+        request: v1::ProjectRequest,
+    ) -> Result<v1::UploadProgress, Fault> {
+        self.upload_progress(&wire::project_id(&request.project)?)
+            .await
+    }
+
+    async fn abort_upload(
+        &self,
+        permit: Permit<operations::AbortUpload>,
+        request: v1::ProjectRequest,
+    ) -> Result<v1::UploadProgress, Fault> {
+        let id = wire::project_id(&request.project)?;
+        self.give_up_upload(permit.caller(), &id).await
+    }
+
     async fn start_run(
         &self,
         permit: Permit<operations::StartRun>,
@@ -267,7 +285,8 @@ impl Owner {
         let (project, _) = self.caught_up(&id).await?;
         self.store
             .permit(&project, Event::Link { missing: vec![] })?;
-        let rows = self.store.record_ids(&id)?.len();
+        let dummies = self.store.dummies(&id)?;
+        let rows = self.store.record_ids(&id)?.len() + dummies.len();
         let request = v1::PositionsRequest {
             project: id.as_bytes().to_vec().into(),
         };
@@ -298,7 +317,7 @@ impl Owner {
             report.step("positions", fetched.positions.len() as u64, rows as u64);
         }
         let fetched = fetched.filter(|fetched| fetched.positions.len() == rows);
-        let fetched = fetched.ok_or_else(|| Fault::malformed("the number of positions"))?;
+        let mut fetched = fetched.ok_or_else(|| Fault::malformed("the number of positions"))?;
         // Two own records in one place would be counted twice in every table.
         let mut distinct = fetched.positions.clone();
         distinct.sort_unstable();
@@ -306,6 +325,12 @@ impl Owner {
         if distinct.len() != rows {
             return Err(Fault::malformed("positions that repeat"));
         }
+        // Nobody stands at the positions of rows that are nobody's.
+        let mut row = 0;
+        fetched.positions.retain(|_| {
+            row += 1;
+            dummies.binary_search(&(row - 1)).is_err()
+        });
         let act = self
             .journal
             .act(Action::LinkmapFetch, hex::encode(fetched.run))

@@ -1,6 +1,7 @@
 //! Calls to other nodes.
 
 use linkage_core::ids::PartyId;
+use linkage_proto::v1::asks_client::AsksClient;
 use linkage_proto::v1::mailbox_client::MailboxClient;
 use linkage_proto::v1::projects_client::ProjectsClient;
 use linkage_proto::v1::runs_client::RunsClient;
@@ -23,6 +24,11 @@ impl Owner {
 
     pub(super) async fn mailbox(&self) -> Result<MailboxClient<Channel>, Fault> {
         Ok(MailboxClient::new(self.matcher_channel().await?))
+    }
+
+    pub(super) async fn asks(&self) -> Result<AsksClient<Channel>, Fault> {
+        let limit = self.limits.message_bytes_max;
+        Ok(AsksClient::new(self.matcher_channel().await?).max_decoding_message_size(limit))
     }
 
     pub(super) async fn uploads(&self) -> Result<UploadsClient<Channel>, Fault> {

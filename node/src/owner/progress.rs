@@ -19,6 +19,11 @@ pub(super) type ProgressStream = ReceiverStream<Result<v1::Progress, Status>>;
 pub(super) struct Reporter(mpsc::Sender<Result<v1::Progress, Status>>);
 
 impl Reporter {
+    /// Reports to nobody.
+    pub(super) fn silent() -> Self {
+        Self(mpsc::channel(1).0)
+    }
+
     /// Tells how far a step is. A courtesy: nothing waits for the reader.
     pub(super) fn step(&self, step: &str, done: u64, total: u64) {
         let progress = v1::Progress {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Weak;
 use std::time::Duration;
 
+use linkage_core::ask::WholeBatch;
 use linkage_core::audit::action::Action;
 use linkage_core::ids::ProjectId;
 use linkage_core::project::manifest::AcceptedRisk;
@@ -17,6 +18,7 @@ use tonic::Code;
 
 use super::Owner;
 use super::peers::relayed;
+use super::upload::TOKENS_WHEN_ASKED;
 use crate::authz::permit::Caller;
 use crate::fault::Fault;
 use crate::wire;
@@ -347,6 +349,10 @@ impl Owner {
         let first = state.and_then(State::first_person);
         let notices = self.store.notices(&project.id)?;
         let receipts = self.store.receipts(&project.id)?;
+        let tokens_sent =
+            WholeBatch::of(&project.schema).map_or(TOKENS_WHEN_ASKED, WholeBatch::words);
+        let asked = self.store.asked(&project.id)?;
+        let (rows, rows_asked) = asked.map_or((0, 0), |asked| (asked.rows, asked.hits));
         Ok(v1::ProjectStatus {
             project: project.id.as_bytes().to_vec().into(),
             name: manifest.name.clone(),
@@ -377,6 +383,9 @@ impl Owner {
             epsilon_per_table: manifest.tables.epsilon_per_table.clone(),
             epsilon_budget: manifest.tables.epsilon_budget.clone(),
             analysts: texts(manifest.tables.analysts.iter().collect()),
+            tokens_sent: tokens_sent.to_owned(),
+            rows,
+            rows_asked,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The matcher's state: projects, signatures, mailbox, uploads, runs.
 
+mod asks;
 mod uploads;
 
 use std::path::Path;
@@ -17,9 +18,10 @@ use rusqlite_migration::M;
 use tonic::Code;
 
 use super::project::{self, Kept};
-use super::{Database, Error, count, fixed};
+use super::{Database, Error, fixed, unsigned};
 use crate::fault::Fault;
 
+pub use asks::Ask;
 pub use uploads::Upload;
 
 const MIGRATIONS: &[M<'static>] = &[M::up(project::TABLES), M::up(
@@ -32,12 +34,15 @@ const MIGRATIONS: &[M<'static>] = &[M::up(project::TABLES), M::up(
          PRIMARY KEY (project, kind, sender, recipient)) WITHOUT ROWID;
      CREATE TABLE upload (
          id BLOB PRIMARY KEY, operation BLOB NOT NULL UNIQUE, request BLOB NOT NULL,
-         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL,
+         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, part TEXT NOT NULL,
          header BLOB NOT NULL, digest BLOB NOT NULL, root BLOB NOT NULL,
          chunk_bytes INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT,
          touched INTEGER NOT NULL) WITHOUT ROWID;
-     CREATE UNIQUE INDEX upload_live ON upload (project, party)
+     CREATE UNIQUE INDEX upload_live ON upload (project, party, part)
          WHERE state IN ('open', 'sealed', 'accepted');
+     CREATE TABLE ask (
+         project BLOB NOT NULL REFERENCES project(id), party TEXT NOT NULL, rows INTEGER NOT NULL,
+         refused INTEGER NOT NULL, PRIMARY KEY (project, party)) WITHOUT ROWID;
      CREATE TABLE run (
          project BLOB PRIMARY KEY REFERENCES project(id), id BLOB NOT NULL, positions INTEGER NOT NULL,
          report TEXT NOT NULL) WITHOUT ROWID;
@@ -230,7 +235,7 @@ impl MatcherStore {
         let select = "SELECT COUNT(*) FROM item WHERE project = ?1";
         self.0
             .lock()
-            .query_row(select, [id.as_bytes()], |row| row.get(0).map(count))
+            .query_row(select, [id.as_bytes()], |row| row.get(0).map(unsigned))
     }
 
     /// Takes a project through an owner's verified notice.
@@ -271,7 +276,8 @@ impl MatcherStore {
     /// # Errors
     /// When the database fails.
     pub fn erase(&self, id: &ProjectId) -> Result<(), Fault> {
-        self.0.erase(id, &["item", "upload", "run", "position"])
+        self.0
+            .erase(id, &["item", "upload", "ask", "run", "position"])
     }
 
     /// Keeps the receipt and closes the project.

@@ -121,9 +121,14 @@ pub fn private_folder(path: &Path) -> Result<(), Error> {
         })
 }
 
-/// A number that SQLite keeps signed and this program never makes negative.
-fn count(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
+/// A count as SQLite keeps it.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count that SQLite kept.
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 /// 16 or 32 bytes from a column that this program wrote.

@@ -1,5 +1,7 @@
 //! An owner's state: projects, the order and attributes of uploaded rows, positions, budget.
 
+mod uploads;
+
 use std::path::Path;
 
 use linkage_core::ids::{PartyId, ProjectId};
@@ -15,10 +17,13 @@ use super::project::{self, Kept};
 use super::{Database, Error, fixed};
 use crate::fault::Fault;
 
+pub use uploads::{Answer, Asked, Uploaded};
+
 const MIGRATIONS: &[M<'static>] = &[M::up(project::TABLES), M::up(
     "CREATE TABLE upload (
          project BLOB PRIMARY KEY, dataset TEXT NOT NULL, sealed INTEGER NOT NULL,
-         summary TEXT NOT NULL) WITHOUT ROWID;
+         summary TEXT NOT NULL, dummies BLOB NOT NULL, keys_first INTEGER NOT NULL,
+         answer TEXT, asked INTEGER, rows INTEGER) WITHOUT ROWID;
      CREATE TABLE record (
          project BLOB NOT NULL REFERENCES upload(project), row INTEGER NOT NULL, id TEXT NOT NULL,
          PRIMARY KEY (project, row)) WITHOUT ROWID;
@@ -48,15 +53,6 @@ pub struct Positions {
     pub positions: Vec<u32>,
 }
 
-/// What is kept of an upload beside the tokens: nothing of it leaves the node.
-pub struct Uploaded<'a> {
-    /// Name of the data set.
-    pub dataset: &'a str,
-    /// Counts as JSON.
-    pub summary: &'a str,
-    /// Attribute name and the category of each uploaded row.
-    pub attributes: &'a [(String, Vec<Option<u16>>)],
-}
 
 /// What became of a debit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,93 +212,7 @@ impl OwnerStore {
         self.0.receipts(id)
     }
 
-    /// Keeps what belongs to a batch that is about to be uploaded; replaces an earlier one. `ids`
-    /// are the records' identities in the order of the uploaded rows.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn begin_upload<'i>(
-        &self,
-        project: &ProjectId,
-        uploaded: &Uploaded<'_>,
-        ids: impl Iterator<Item = &'i str>,
-    ) -> rusqlite::Result<()> {
-        let mut connection = self.0.lock();
-        let transaction = connection.transaction()?;
-        for table in ["record", "attribute", "position", "upload"] {
-            let delete = format!("DELETE FROM {table} WHERE project = ?1");
-            transaction.execute(&delete, [project.as_bytes()])?;
-        }
-        transaction.execute(
-            "INSERT INTO upload VALUES (?1, ?2, 0, ?3)",
-            params![project.as_bytes(), uploaded.dataset, uploaded.summary],
-        )?;
-        let mut record = transaction.prepare("INSERT INTO record VALUES (?1, ?2, ?3)")?;
-        for (row, id) in (0_i64..).zip(ids) {
-            record.execute(params![project.as_bytes(), row, id])?;
-        }
-        drop(record);
-        for (name, categories) in uploaded.attributes {
-            let bytes: Vec<u8> = categories
-                .iter()
-                .flat_map(|c| c.unwrap_or(NO_CATEGORY).to_le_bytes())
-                .collect();
-            transaction.execute(
-                "INSERT INTO attribute VALUES (?1, ?2, ?3)",
-                params![project.as_bytes(), name, bytes],
-            )?;
-        }
-        transaction.commit()
-    }
-
-    /// Whether a batch was begun for the project: `Some(true)` when the matcher has accepted it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn upload_sealed(&self, project: &ProjectId) -> rusqlite::Result<Option<bool>> {
-        self.0
-            .lock()
-            .query_row(
-                "SELECT sealed FROM upload WHERE project = ?1",
-                [project.as_bytes()],
-                |row| row.get(0),
-            )
-            .optional()
-    }
-
-    /// Data set and counts (JSON) of the begun batch.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn upload_summary(
-        &self,
-        project: &ProjectId,
-    ) -> rusqlite::Result<Option<(String, String)>> {
-        self.0
-            .lock()
-            .query_row(
-                "SELECT dataset, summary FROM upload WHERE project = ?1",
-                [project.as_bytes()],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()
-    }
-
-    /// Marks the batch as accepted by the matcher.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn seal_upload(&self, project: &ProjectId) -> rusqlite::Result<()> {
-        self.0
-            .lock()
-            .execute(
-                "UPDATE upload SET sealed = 1 WHERE project = ?1",
-                [project.as_bytes()],
-            )
-            .map(drop)
-    }
-
-    /// Record identities in the order of the uploaded rows.
+    /// Record identities in the order of the uploaded rows, without those of nobody.
     ///
     /// # Errors
     /// When the database fails.
@@ -375,12 +285,7 @@ impl OwnerStore {
             Ok(Positions {
                 run: fixed(&run)?,
                 range: row.get(2)?,
-                positions: bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|p| u32::from_le_bytes(*p))
-                    .collect(),
+                positions: unpacked(&bytes),
             })
         };
         self.0
@@ -443,17 +348,25 @@ fn put_positions(
     project: &ProjectId,
     positions: &Positions,
 ) -> rusqlite::Result<()> {
-    let bytes: Vec<u8> = positions
-        .positions
-        .iter()
-        .flat_map(|p| p.to_le_bytes())
-        .collect();
+    let bytes = packed(&positions.positions);
     connection
         .execute(
             "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)",
             params![project.as_bytes(), positions.run, positions.range, bytes],
         )
         .map(drop)
+}
+
+fn packed(numbers: &[u32]) -> Vec<u8> {
+    numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect()
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<u32> {
+    let numbers = bytes.as_chunks().0.iter();
+    numbers.map(|number| u32::from_le_bytes(*number)).collect()
 }
 
 fn spent(connection: &Connection, project: &ProjectId) -> rusqlite::Result<u64> {
@@ -509,6 +422,8 @@ mod tests {
             dataset: "people",
             summary: "{}",
             attributes: &attributes,
+            dummies: &[1, 4],
+            keys_first: true,
         };
         store
             .begin_upload(&project, &uploaded, ids.into_iter())
@@ -519,6 +434,13 @@ mod tests {
         assert_eq!(store.upload_sealed(&project).unwrap(), Some(false));
         store.seal_upload(&project).unwrap();
         assert_eq!(store.upload_sealed(&project).unwrap(), Some(true));
+        assert_eq!(store.dummies(&project).unwrap(), [1, 4]);
+        assert_eq!(store.unanswered().unwrap(), [project]);
+        assert_eq!(store.asked(&project).unwrap(), None);
+        let asked = Asked { hits: 2, rows: 5 };
+        store.set_answer(&project, Answer::Given, asked).unwrap();
+        assert_eq!(store.asked(&project).unwrap(), Some(asked));
+        assert!(store.unanswered().unwrap().is_empty());
         let positions = Positions {
             run: [1; 16],
             range: 2048,

@@ -12,7 +12,7 @@ use linkage_core::project::receipt::{Destroyed, SignedReceipt};
 use linkage_core::project::state::{Event, State, Term};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Database, count};
+use super::{Database, unsigned};
 use crate::fault::Fault;
 
 /// The tables of this module; `destroying` is what a closing project is being rid of.
@@ -133,7 +133,7 @@ impl Database {
             let unreadable = || unreadable("a notice");
             Ok(Notice {
                 party: party.parse().map_err(|_| unreadable())?,
-                number: row.get(1).map(count)?,
+                number: row.get(1).map(unsigned)?,
                 kind: Kind::from_word(&kind).ok_or_else(unreadable)?,
                 reason: row.get(3)?,
                 signature: row.get(4)?,
@@ -147,7 +147,7 @@ impl Database {
         self.lock().query_row(
             "SELECT COALESCE(MAX(number), 0) + 1 FROM notice WHERE project = ?1 AND party = ?2",
             params![id.as_bytes(), party.as_str()],
-            |row| row.get(0).map(count),
+            |row| row.get(0).map(unsigned),
         )
     }
 

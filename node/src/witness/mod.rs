@@ -225,10 +225,7 @@ impl Witness {
 
     /// The key of a node's log by the policy.
     fn log_of(&self, node: &Identity) -> Result<&VerifyingKey, Fault> {
-        let prefix = prefix(node);
-        let mut logs = self.policy.logs().iter();
-        let key = logs.find(|key| key.name().starts_with(&prefix));
-        key.ok_or_else(|| unknown(node))
+        log_of(&self.policy, node)
     }
 
     /// The key of a node as witness by the policy.
@@ -242,6 +239,14 @@ impl Witness {
     fn locked(&self) -> MutexGuard<'_, Option<Offer>> {
         self.offer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The key of a node's log by a policy.
+pub(crate) fn log_of<'p>(policy: &'p Policy, node: &Identity) -> Result<&'p VerifyingKey, Fault> {
+    let prefix = prefix(node);
+    let mut logs = policy.logs().iter();
+    let key = logs.find(|key| key.name().starts_with(&prefix));
+    key.ok_or_else(|| unknown(node))
 }
 
 /// What the names of a node's keys begin with.

@@ -40,7 +40,7 @@ pub struct Header {
     pub profile: Profile,
     /// How tokens are compared.
     pub agreement: Agreement,
-    /// Token length in bits; a multiple of 8.
+    /// Token length in bits; a multiple of 8. 0 in a batch of keys alone.
     pub token_bits: u32,
     /// The columns of link keys.
     pub link_columns: Vec<LinkColumn>,
@@ -74,6 +74,30 @@ impl Header {
             classes: count(classes.count()),
             segments: schema.segments(),
             rows,
+        }
+    }
+
+    /// The header of the same records' keys without their tokens: what owners send first where the
+    /// matcher then asks for some of the tokens. Its tokens have 0 bits.
+    #[must_use]
+    pub fn keys_only(&self) -> Self {
+        Self {
+            token_bits: 0,
+            classes: 0,
+            segments: vec![],
+            ..self.clone()
+        }
+    }
+
+    /// The header of `rows` of the same records' tokens without their keys: what the matcher asked
+    /// for.
+    #[must_use]
+    pub fn tokens_only(&self, rows: u64) -> Self {
+        Self {
+            link_columns: vec![],
+            block_keys: 0,
+            rows,
+            ..self.clone()
         }
     }
 
@@ -203,8 +227,11 @@ impl Header {
     /// Refuses a header whose parts contradict each other.
     fn check(&self) -> Result<(), BatchError> {
         let refuse = |what| Err(BatchError::Header(what));
-        if !self.token_bits.is_multiple_of(8) || !(8..=TOKEN_BITS_MAX).contains(&self.token_bits) {
-            return refuse("its token length is not a multiple of 8 from 8 to 32 768 bits");
+        if !self.token_bits.is_multiple_of(8) || self.token_bits > TOKEN_BITS_MAX {
+            return refuse("its token length is not a multiple of 8 up to 32 768 bits");
+        }
+        if self.token_bits == 0 && self.profile == Profile::Fields {
+            return refuse("the profile `fields` sends no keys without tokens");
         }
         if self.rows > u64::from(u32::MAX) {
             return refuse("it announces more than 4 294 967 295 rows");

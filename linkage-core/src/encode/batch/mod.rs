@@ -139,7 +139,13 @@ impl Batch {
     /// set bits, which are checked against them.
     fn append_column(&mut self, at: usize, bytes: &[u8]) -> Result<(), BatchError> {
         let layout = self.header.layout();
-        if at == 0 {
+        if layout.token == 0 && at < 2 {
+            // Keys alone: no record has any bit.
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Err(BatchError::Ones);
+            }
+            self.ones.extend(bytes.as_chunks::<2>().0.iter().map(|_| 0));
+        } else if at == 0 {
             for token in bytes.chunks_exact(layout.token) {
                 let (whole, rest) = token.as_chunks();
                 self.words

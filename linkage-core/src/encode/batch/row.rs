@@ -1,5 +1,9 @@
 //! One row: what it holds, how long it is, and its packed form.
 
+use std::ops::Range;
+
+use rand::{CryptoRng, RngExt as _};
+
 use super::error::BatchError;
 use crate::encode::EncodedRecord;
 
@@ -125,9 +129,87 @@ impl RowLayout {
         Ok(())
     }
 
+    /// Makes a packed row one of nobody: as many set bits as before at random places of each of
+    /// `parts`, the lengths in bits of what the token is made of, and a random key for each that
+    /// was there. Frequency classes stay.
+    pub fn disguise(&self, packed: &mut [u8], parts: &[u32], rng: &mut impl CryptoRng) {
+        let (token, rest) = packed.split_at_mut(self.token.min(packed.len()));
+        let mut bits_before = 0;
+        for part in parts {
+            scatter(token, bits_before..bits_before + *part as usize, rng);
+            bits_before += *part as usize;
+        }
+        let keys = rest.get_mut(ONES_BYTES..).unwrap_or(&mut []);
+        let (link_keys, keys) =
+            keys.split_at_mut((self.link_keys * LINK_KEY_BYTES).min(keys.len()));
+        let block_keys = keys
+            .get_mut(..self.block_keys * BLOCK_KEY_BYTES)
+            .unwrap_or(&mut []);
+        let of_link = link_keys.chunks_exact_mut(LINK_KEY_BYTES);
+        for key in of_link.chain(block_keys.chunks_exact_mut(BLOCK_KEY_BYTES)) {
+            if key.iter().any(|byte| *byte != 0) {
+                rng.fill_bytes(key);
+            }
+        }
+    }
+
     /// Number of set bits that a packed row states of its token.
     pub fn packed_ones(&self, packed: &[u8]) -> u32 {
         let ones = packed.get(self.token..).and_then(<[u8]>::first_chunk);
         ones.map_or(0, |ones| u16::from_le_bytes(*ones).into())
+    }
+}
+
+/// Puts the set bits of `range` at random places of it.
+fn scatter(bytes: &mut [u8], range: Range<usize>, rng: &mut impl CryptoRng) {
+    let get =
+        |bytes: &[u8], bit: usize| bytes.get(bit / 8).is_some_and(|b| b >> (bit % 8) & 1 == 1);
+    let set = |bytes: &mut [u8], bit: usize, to: bool| {
+        if let Some(byte) = bytes.get_mut(bit / 8) {
+            *byte = *byte & !(1 << (bit % 8)) | u8::from(to) << (bit % 8);
+        }
+    };
+    // Fisher and Yates, on bits.
+    for at in range.clone().skip(1) {
+        let other = rng.random_range(range.start..=at);
+        let (here, there) = (get(bytes, at), get(bytes, other));
+        set(bytes, at, there);
+        set(bytes, other, here);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+
+    #[test]
+    fn a_disguised_row_keeps_its_form_and_nothing_else() {
+        let layout = RowLayout::new(128, 2, 2, 1);
+        let row = Row {
+            token: &[0x00ff_00ff, 0xffff],
+            link_keys: &[Some([5; 16]), None],
+            block_keys: &[None, Some(7)],
+            classes: &[9],
+        };
+        let mut packed = vec![];
+        layout.pack(&row, &mut packed).unwrap();
+        let before = packed.clone();
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        layout.disguise(&mut packed, &[64, 64], &mut rng);
+        assert_eq!(packed.len(), before.len());
+        let ones = |bytes: &[u8]| bytes.iter().map(|byte| byte.count_ones()).sum::<u32>();
+        for part in [0..8, 8..16] {
+            assert_ne!(packed[part.clone()], before[part.clone()]);
+            assert_eq!(ones(&packed[part.clone()]), ones(&before[part]));
+        }
+        assert_eq!(layout.packed_ones(&packed), 32);
+        // Present keys are others, absent ones stay absent, classes stay.
+        assert_ne!(packed[18..34], before[18..34]);
+        assert_eq!(packed[34..58], before[34..58]);
+        assert_ne!(packed[58..66], before[58..66]);
+        assert_eq!(packed[66..], before[66..]);
     }
 }

@@ -72,6 +72,9 @@ fn data(status: &v1::ProjectStatus) -> Value {
         "link_rules": status.link_rules,
         "block_rules": status.block_rules,
         "ask_rows_max_share": status.ask_rows_max_share,
+        "tokens_sent": status.tokens_sent,
+        "rows": status.rows,
+        "rows_asked": status.rows_asked,
         "analysts": status.analysts,
         "threshold_k": status.threshold_k,
         "epsilon_per_table": status.epsilon_per_table,
@@ -101,6 +104,10 @@ fn text(status: &v1::ProjectStatus) -> String {
             hex::encode(&status.predecessor)
         ),
     };
+    let asked = match status.rows {
+        0 => String::new(),
+        rows => format!("; so far {} of {rows}", status.rows_asked),
+    };
     let mut lines = vec![
         ("project", hex::encode(&status.project)),
         ("name", status.name.clone()),
@@ -114,9 +121,10 @@ fn text(status: &v1::ProjectStatus) -> String {
         ("schema", status.schema_sha256.clone()),
         ("link rules", list(&status.link_rules)),
         ("block rules", list(&status.block_rules)),
+        ("tokens", status.tokens_sent.clone()),
         (
             "asked at most",
-            format!("{} of the rows", status.ask_rows_max_share),
+            format!("{} of the rows{asked}", status.ask_rows_max_share),
         ),
         ("analysts", list(&status.analysts)),
         ("threshold k", status.threshold_k.to_string()),

@@ -1,5 +1,8 @@
 //! Encoding a data set and uploading it, resumable from the outbox.
 
+mod inspect;
+pub(super) mod parts;
+mod receipt;
 mod resume;
 mod send;
 
@@ -8,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use linkage_core::ask::{DUMMIES_SHARE, WholeBatch};
 use linkage_core::ids::ProjectId;
 use linkage_core::project::Project;
 use linkage_core::project::state::{Event, Refused};
@@ -15,10 +19,15 @@ use serde_json::json;
 
 use super::Owner;
 use super::progress::Reporter;
+use super::retry::Retry;
 use crate::dataset::{self, Job, Progress};
 use crate::fault::{Chain, Fault};
 use crate::observe::operation;
 use crate::store::owner::Uploaded;
+
+/// What an owner's operator reads where keys are sent first.
+pub(super) const TOKENS_WHEN_ASKED: &str =
+    "keys are sent first, and tokens of those records that the matcher asks for";
 
 impl Owner {
     /// Encodes the data set, unless a batch waits in the outbox, and uploads it.
@@ -32,7 +41,13 @@ impl Owner {
         if sealed == Some(true) {
             return self.uploaded(&id);
         }
-        let (project, _) = self.caught_up(&id).await?;
+        let mut retry = Retry::new(&self.limits.uploads)?;
+        let project = loop {
+            match self.caught_up(&id).await {
+                Ok((project, _)) => break project,
+                Err(fault) => retry.pause(fault).await?,
+            }
+        };
         self.store.permit(&project, Event::Contribute)?;
         let key = self.vault.key(&id)?.ok_or(Refused::NoKey)?.id();
         self.journal.require_quorum()?;
@@ -43,7 +58,14 @@ impl Owner {
             let (project, report) = (project.clone(), report.clone());
             operation::spawn_blocking(move || owner.encode(&project, &dataset, &report)).await??;
         }
-        let path = self.outbox(&id);
+        let path = if WholeBatch::of(&project.schema).is_some() {
+            self.outbox(&id)
+        } else {
+            let (whole, keys) = (self.outbox(&id), self.keys_file(&id));
+            let path = keys.clone();
+            operation::spawn_blocking(move || parts::write_keys(&whole, &keys)).await??;
+            path
+        };
         self.send(&project, &path, &report).await?;
         self.store.seal_upload(&id)?;
         self.forget(&path)?;
@@ -56,8 +78,19 @@ impl Owner {
             .upload_summary(id)?
             .ok_or_else(Fault::no_project)?;
         let summary: serde_json::Value = serde_json::from_str(&summary).unwrap_or_default();
-        let bytes = std::fs::metadata(self.outbox(id)).map_or(0, |file| file.len());
-        Ok(json!({ "dataset": dataset, "summary": summary, "bytes": bytes }))
+        let schema = self.project(id)?.schema;
+        let (path, tokens) = match WholeBatch::of(&schema) {
+            Some(why) => (self.outbox(id), why.words()),
+            None => (self.keys_file(id), TOKENS_WHEN_ASKED),
+        };
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        Ok(json!({
+            "dataset": dataset,
+            "summary": summary,
+            "bytes": bytes,
+            "tokens": tokens,
+            "receipts": self.receipts_of(id)?,
+        }))
     }
 
     /// Encodes the data set into the outbox, in a secret random order: the source's order may tell
@@ -79,6 +112,8 @@ impl Owner {
         })?;
         let origin = source.origin();
         let origin = origin.map_err(|message| Fault::state("dataset.refused", message))?;
+        let keys_first = WholeBatch::of(&project.schema).is_none();
+        let dummies_share = if keys_first { DUMMIES_SHARE } else { 0.0 };
         let rejects = self.settings.data_dir.join(format!("{name}.rejects.csv"));
         let outbox = self.outbox(&project.id);
         let folder = outbox.parent().unwrap_or(Path::new("."));
@@ -91,6 +126,7 @@ impl Owner {
             project: *project.id.as_bytes(),
             rejects: &rejects,
             scratch: folder,
+            dummies_share,
         };
         let mut partial = PrivateFile::new(&outbox)?;
         let (_, encoded) =
@@ -104,6 +140,7 @@ impl Owner {
             .permit(project, Event::Upload { key: key.id() })?;
         partial.commit()?;
 
+        let dummies: Vec<u32> = encoded.dummies().collect();
         let names = project.schema.attributes.iter().enumerate();
         let attributes: Vec<_> = names
             .filter_map(|(at, attribute)| {
@@ -115,6 +152,8 @@ impl Owner {
             dataset: name,
             summary: &summary,
             attributes: &attributes,
+            dummies: &dummies,
+            keys_first,
         };
         self.store
             .begin_upload(&project.id, &uploaded, encoded.ids())?;
@@ -123,7 +162,7 @@ impl Owner {
 }
 
 /// A file that only this user can read, there whole or not at all.
-struct PrivateFile<'a> {
+pub(super) struct PrivateFile<'a> {
     file: File,
     partial: PathBuf,
     path: &'a Path,

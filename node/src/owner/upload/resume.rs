@@ -24,6 +24,8 @@ pub(super) struct Resume {
     pub chunk_bytes: u32,
     /// Chunks that the matcher has acknowledged.
     pub acknowledged: u32,
+    /// The matcher's name for the upload, 32 hexadecimal digits, once it has given one.
+    pub upload: Option<String>,
 }
 
 /// A UUID in its usual form.
@@ -52,13 +54,17 @@ impl ResumeFile {
 
     /// What it says of the batch with this digest.
     pub(super) fn read(&self, digest: &str) -> io::Result<Option<Resume>> {
+        Ok(self.any()?.filter(|resume| resume.digest == digest))
+    }
+
+    /// What it says, of whatever batch.
+    pub(super) fn any(&self) -> io::Result<Option<Resume>> {
         let bytes = match fs::read(&self.0) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let resume: Resume = serde_json::from_slice(&bytes)?;
-        Ok(Some(resume).filter(|resume| resume.digest == digest))
+        Ok(Some(serde_json::from_slice(&bytes)?))
     }
 
     /// Replaces it as a whole, durably: after a crash it is the old one or the new one.
@@ -100,6 +106,7 @@ mod tests {
             root: "r".to_owned(),
             chunk_bytes: 4096,
             acknowledged: 7,
+            upload: Some("ab".repeat(16)),
         };
         file.write(&resume).unwrap();
         assert_eq!(file.read("d1").unwrap(), Some(resume));

@@ -80,6 +80,7 @@ impl Batch {
             root: hex::encode(root.0),
             chunk_bytes,
             acknowledged: 0,
+            upload: None,
         };
         // On disk before the matcher hears of it.
         file.write(&resume)?;
@@ -126,7 +127,7 @@ impl Owner {
     /// Sends the batch at `path` until the matcher has accepted it. Whatever was acknowledged is
     /// not sent again, whichever side was interrupted. The operation key is kept until
     /// [`Owner::forget`]: whoever notes that the batch was accepted may be interrupted, too.
-    pub(super) async fn send(
+    pub(in crate::owner) async fn send(
         &self,
         project: &Project,
         path: &Path,
@@ -159,6 +160,11 @@ impl Owner {
                 "the matcher's answer is not about the batch that was sent",
             ));
         }
+        let digests: [(&str, &[u8]); 2] = [
+            ("batch", &sending.batch.digest),
+            ("root", &sending.batch.root.0),
+        ];
+        self.keep_receipt(&project.id, &accepted, &digests)?;
         self.journal
             .act(Action::UploadAccept, hex::encode(&accepted.upload))
             .project(&project.id)
@@ -277,6 +283,11 @@ impl Sending<'_> {
                 .ok()?;
             self.is_logged = true;
         }
+        let upload = Some(hex::encode(&begun.upload));
+        if self.resume.upload != upload {
+            self.resume.upload = upload;
+            self.file.write(&self.resume)?;
+        }
         if begun.state() == State::Open && begun.next_chunk < self.resume.acknowledged {
             // Sent again; but what was acknowledged should have been on disk.
             tracing::error!(
@@ -346,6 +357,7 @@ impl Sending<'_> {
     fn renew(&mut self) -> Result<(), Fault> {
         self.resume.operation = Uuid::now_v7();
         self.resume.acknowledged = 0;
+        self.resume.upload = None;
         self.is_logged = false;
         Ok(self.file.write(&self.resume)?)
     }

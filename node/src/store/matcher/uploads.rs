@@ -2,8 +2,8 @@
 
 use linkage_core::audit::tree::Hash;
 use linkage_core::ids::ProjectId;
-use linkage_core::upload::OPERATION_BYTES;
 use linkage_core::upload::state::State;
+use linkage_core::upload::{OPERATION_BYTES, Part};
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, params};
 
@@ -11,8 +11,8 @@ use super::MatcherStore;
 use crate::store::fixed;
 
 /// The columns in the order in which [`upload`] reads them.
-const COLUMNS: &str = "id, operation, request, project, party, header, digest, root, chunk_bytes, \
-                       state, reason";
+const COLUMNS: &str = "id, operation, request, project, party, part, header, digest, root, \
+                       chunk_bytes, state, reason";
 
 /// An upload.
 #[derive(Debug, Clone)]
@@ -27,7 +27,9 @@ pub struct Upload {
     pub project: ProjectId,
     /// The owner.
     pub party: String,
-    /// The batch's header.
+    /// What of the batch it holds.
+    pub part: Part,
+    /// The header of that part.
     pub header: Vec<u8>,
     /// SHA-256 over header and rows, as announced.
     pub digest: [u8; 32],
@@ -51,7 +53,7 @@ impl MatcherStore {
             .execute(
                 &format!(
                     "INSERT INTO upload ({COLUMNS}, touched)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, ?11)"
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, ?12)"
                 ),
                 params![
                     upload.id,
@@ -59,6 +61,7 @@ impl MatcherStore {
                     upload.request,
                     upload.project.as_bytes(),
                     upload.party,
+                    upload.part.name(),
                     upload.header,
                     upload.digest,
                     upload.root.0,
@@ -117,18 +120,33 @@ impl MatcherStore {
         connection.query_row(&query, [operation], upload).optional()
     }
 
-    /// A project's uploads that are open, sealed or accepted, in order of party.
+    /// A project's uploads of this part that are open, sealed or accepted, in order of party.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn uploads(&self, id: &ProjectId) -> rusqlite::Result<Vec<Upload>> {
+    pub fn uploads(&self, id: &ProjectId, part: Part) -> rusqlite::Result<Vec<Upload>> {
         let query = format!(
             "SELECT {COLUMNS} FROM upload
-             WHERE project = ?1 AND state IN ('open', 'sealed', 'accepted') ORDER BY party"
+             WHERE project = ?1 AND part = ?2 AND state IN ('open', 'sealed', 'accepted')
+             ORDER BY party"
         );
         let connection = self.0.lock();
         let mut statement = connection.prepare(&query)?;
-        statement.query_map([id.as_bytes()], upload)?.collect()
+        let of_part = params![id.as_bytes(), part.name()];
+        statement.query_map(of_part, upload)?.collect()
+    }
+
+    /// A project's uploads that are open, sealed or accepted, in order of party and part.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn uploads_of_all_parts(&self, id: &ProjectId) -> rusqlite::Result<Vec<Upload>> {
+        let mut uploads = vec![];
+        for part in Part::ALL {
+            uploads.extend(self.uploads(id, part)?);
+        }
+        uploads.sort_by(|one, other| one.party.cmp(&other.party));
+        Ok(uploads)
     }
 
     /// Number of an owner's open and sealed uploads, over all projects.
@@ -157,20 +175,23 @@ impl MatcherStore {
 
 fn upload(row: &rusqlite::Row<'_>) -> rusqlite::Result<Upload> {
     let bytes = |at: usize| row.get::<_, Vec<u8>>(at);
-    let (name, reason): (String, Option<String>) = (row.get(9)?, row.get(10)?);
+    let (name, reason): (String, Option<String>) = (row.get(10)?, row.get(11)?);
+    let unknown =
+        |at, name: &str| rusqlite::Error::InvalidColumnType(at, name.to_owned(), Type::Text);
+    let part = Part::stored(&row.get::<_, String>(5)?).ok_or_else(|| unknown(5, "part"))?;
     let state = State::stored(&name, reason.as_deref());
-    let state = state
-        .ok_or_else(|| rusqlite::Error::InvalidColumnType(9, "state".to_owned(), Type::Text))?;
+    let state = state.ok_or_else(|| unknown(10, "state"))?;
     Ok(Upload {
         id: fixed(&bytes(0)?)?,
         operation: fixed(&bytes(1)?)?,
         request: fixed(&bytes(2)?)?,
         project: fixed::<32>(&bytes(3)?)?.into(),
         party: row.get(4)?,
-        header: bytes(5)?,
-        digest: fixed(&bytes(6)?)?,
-        root: Hash(fixed(&bytes(7)?)?),
-        chunk_bytes: row.get(8)?,
+        part,
+        header: bytes(6)?,
+        digest: fixed(&bytes(7)?)?,
+        root: Hash(fixed(&bytes(8)?)?),
+        chunk_bytes: row.get(9)?,
         state,
     })
 }
@@ -186,6 +207,7 @@ mod tests {
             request: [3; 32],
             project: ProjectId::of_manifest(b"p"),
             party: party.to_owned(),
+            part: Part::Whole,
             header: vec![4; 9],
             digest: [5; 32],
             root: Hash([6; 32]),
@@ -224,10 +246,16 @@ mod tests {
         assert!(!store.move_upload(&[1; 16], State::NEW, refused).unwrap());
         assert_eq!(store.upload_of(&[1; 16]).unwrap().unwrap().state, refused);
         store.add_upload(&upload(3, "health"), 100).unwrap();
-        let live = store.uploads(&project).unwrap();
+        let live = store.uploads(&project, Part::Whole).unwrap();
         let parties: Vec<_> = live.iter().map(|upload| upload.party.as_str()).collect();
         assert_eq!(parties, ["credit", "health"]);
-        assert_eq!(store.uploads_under_way("health").unwrap(), 1);
+        // Another part beside it is another upload.
+        let keys = Upload {
+            part: Part::Keys,
+            ..upload(5, "health")
+        };
+        store.add_upload(&keys, 150).unwrap();
+        assert_eq!(store.uploads_under_way("health").unwrap(), 2);
 
         store.touch_upload(&[2; 16], 200).unwrap();
         let idle = store.idle_uploads(150).unwrap();
