@@ -172,8 +172,13 @@ impl NormalValue {
     pub fn day(day: Day) -> Self {
         let number = (u32::from(day.year) * 100 + u32::from(day.month)) * 100 + u32::from(day.day);
         let mut whole = Zeroizing::new(String::with_capacity(8));
-        let digits = (0..8).rev().map(|place| number / 10_u32.pow(place) % 10);
-        whole.extend(digits.filter_map(|digit| char::from_digit(digit, 10)));
+        let places = [10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+        let digits = places.map(|place| number / place % 10);
+        whole.extend(
+            digits
+                .into_iter()
+                .filter_map(|digit| char::from_digit(digit, 10)),
+        );
         Self {
             day: Some(day),
             ..Self::text(whole)
@@ -184,25 +189,40 @@ impl NormalValue {
     /// only and ignored here.
     pub fn add(&mut self, component: Component, text: impl AsRef<str>) {
         let text = text.as_ref();
-        let length = self.texts.len() + text.len();
-        let Ok(end) = u32::try_from(length) else {
-            return;
+        if self.make_room(component, text.len()) {
+            self.texts.push_str(text);
+        }
+    }
+
+    /// Adds bytes `part` of the whole as a component, under the rules of [`NormalValue::add`].
+    pub(crate) fn add_part(&mut self, component: Component, part: std::ops::Range<usize>) {
+        let length = self.whole.get(part.clone()).map_or(0, str::len);
+        if self.make_room(component, length) {
+            self.texts.push_str(self.whole.get(part).unwrap_or(""));
+        }
+    }
+
+    /// Notes a component whose text of `length` bytes comes next, if it is to be added.
+    fn make_room(&mut self, component: Component, length: usize) -> bool {
+        let total = self.texts.len() + length;
+        let Ok(end) = u32::try_from(total) else {
+            return false;
         };
-        if text.is_empty() || component.is_whole() {
-            return;
+        if length == 0 || component.is_whole() {
+            return false;
         }
         if self.components.is_empty() {
             self.components.reserve_exact(USUAL_COMPONENTS);
         }
-        if self.texts.capacity() < length {
+        if self.texts.capacity() < total {
             // Room is made by moving, so that no copy is left behind unwiped.
-            let room = (2 * length).max(USUAL_BYTES);
+            let room = (2 * total).max(USUAL_BYTES);
             let mut larger = Zeroizing::new(String::with_capacity(room));
             larger.push_str(&self.texts);
             self.texts = larger;
         }
-        self.texts.push_str(text);
         self.components.push((component, end));
+        true
     }
 
     /// The whole value as one text: the text itself, or the day as `yyyymmdd`.

@@ -59,8 +59,8 @@ actions! {
     AskSend "ask.send" "The matcher worked out which tokens are worth comparing and asked all owners."
     AskAnswer "ask.answer" "An owner answered the matcher with the tokens that it asked for, or refused to."
     AskRefused "ask.refused" "An owner told the matcher that it will not answer."
-    RunStart "run.start" "The matcher began to link the sealed batches of a project."
-    RunFinish "run.finish" "The matcher finished a run, well or not."
+    RunStart "run.start" "An owner's operator had the matcher link."
+    RunLink "run.link" "The matcher linked the accepted batches of a project."
     LinkmapDeliver "linkmap.deliver" "The matcher made an owner's positions available to it."
     LinkmapFetch "linkmap.fetch" "An owner fetched its positions."
     ExtractSubmit "extract.submit" "An analyst submitted an extract request."
@@ -101,8 +101,9 @@ mod tests {
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/audit-events.md");
 
     const FIELDS: &str = "
-An act is one `event`, which is on the disk before it takes effect; if it cannot be written, the act is
-not done. `audit.prune` is told twice: its `intent` before it, and its `outcome` after it.
+What takes effect at once is one `event`, which is on the disk before it does; if it cannot be written,
+the act is not done. What takes time, `key.agree` at owners, `run.link`, `extract.answer`,
+`project.destroyed` and `audit.prune`, is told twice: its `intent` before it, and its `outcome` after it.
 
 ## Fields
 

@@ -45,20 +45,34 @@ impl Namer {
         Self { short, long }
     }
 
-    /// The name of a text behind a head, which `head` stands for.
+    /// The name of a text behind a head, which the number `head` stands for; its lowest byte is 0.
     #[inline]
     pub(super) fn name(&self, head: u64, text: &[u8]) -> u64 {
         if text.len() > SHORT_MAX {
-            return self.long.hash(text).wrapping_add(head);
+            return self.long.hash(text).wrapping_add(mix(head));
         }
-        let number = text
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte));
-        // Heads and lengths choose among unrelated bijections.
-        let keyed = self.short ^ mix(head.wrapping_add(text.len() as u64));
-        mix(number ^ keyed).wrapping_add(keyed)
+        // Heads and lengths choose among unrelated bijections; the multiplication is one as well.
+        let keyed = self.short ^ (head | text.len() as u64).wrapping_mul(GOLDEN);
+        mix(number(text) ^ keyed).wrapping_add(keyed)
     }
 }
+
+/// A number that differs between texts of one length of at most [`SHORT_MAX`] bytes: first and last
+/// half, which may overlap.
+#[inline]
+fn number(text: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<2>(), text.last_chunk::<2>()) {
+        u64::from(u16::from_le_bytes(*first)) << 16 | u64::from(u16::from_le_bytes(*last))
+    } else {
+        text.first().map_or(0, |byte| u64::from(*byte))
+    }
+}
+
+/// 2^64 divided by the golden ratio: multiples of it lie far apart (Knuth, The Art of Computer
+/// Programming 3, 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// `SplitMix64`'s finaliser, a bijection (Steele, Lea, Flood, OOPSLA 2014).
 #[inline]
@@ -115,19 +129,18 @@ impl Cache {
 
     /// The slot's block for `name`, computed where the slot holds another.
     #[inline]
-    fn block(&mut self, name: u64, compute: impl FnOnce() -> Block) -> Block {
+    fn block(&mut self, name: u64, compute: impl FnOnce() -> Block) -> Option<&Block> {
         if self.slots.is_empty() {
             self.slots = vec![Slot::default(); 1 << SLOTS_LOG2];
         }
-        match self.slots.get_mut(Self::slot(name)) {
-            Some(slot) if slot.name == name => slot.block,
-            Some(slot) => {
-                let block = compute();
-                *slot = Slot { name, block };
-                block
-            }
-            None => compute(),
+        let slot = self.slots.get_mut(Self::slot(name))?;
+        if slot.name != name {
+            *slot = Slot {
+                name,
+                block: compute(),
+            };
         }
+        Some(&slot.block)
     }
 
     /// Sets the first `count` positions of `feature` in `filter`, which has a byte for each bit.
@@ -140,9 +153,12 @@ impl Cache {
             }
             let name = block_name(feature.name, counter);
             let bits = filter.len();
-            let block = self.block(name, || Block::new(mac, feature, counter, bits));
+            // Every name has a slot.
+            let Some(block) = self.block(name, || Block::new(mac, feature, counter, bits)) else {
+                return;
+            };
             let found = usize::from(block.found).min(left);
-            for position in block.positions.iter().take(found) {
+            for position in block.positions.get(..found).unwrap_or(&[]) {
                 if let Some(bit) = filter.get_mut(usize::from(*position)) {
                     *bit = 1;
                 }
@@ -152,18 +168,18 @@ impl Cache {
     }
 }
 
-/// The name of a feature's block; never 0, which means an empty slot. The golden ratio's digits
-/// spread the blocks of a feature over the slots.
+/// The name of a feature's block; never 0, which means an empty slot.
 #[inline]
 fn block_name(feature: u64, counter: u32) -> u64 {
-    let spread = u64::from(counter).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    feature.wrapping_add(spread).max(1)
+    feature
+        .wrapping_add(u64::from(counter).wrapping_mul(GOLDEN))
+        .max(1)
 }
 
 impl Block {
     /// Positions from tag number `counter` of `feature`.
     fn new(mac: &Mac, feature: &Item<'_>, counter: u32, bits: usize) -> Self {
-        let tag = mac.tag(&[&counter.to_be_bytes(), feature.head(), feature.text()]);
+        let tag = mac.tag([&counter.to_be_bytes(), feature.head(), feature.text()]);
         let bits = u32::try_from(bits).unwrap_or(u32::MAX).max(1);
         let fair = 65_536 / bits * bits;
         let fair = tag

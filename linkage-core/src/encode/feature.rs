@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::cache::{Namer, mix};
+use super::cache::Namer;
 use super::pinyin;
 use crate::pack;
 use crate::record::{Day, NormalValue, WILDCARD};
@@ -40,10 +40,12 @@ struct Head {
 }
 
 impl Head {
-    /// A number that differs between heads, to tell apart what has the same characters.
-    fn mix(self) -> u64 {
+    /// A number that differs between heads, to tell apart what has the same characters; its lowest
+    /// byte is 0.
+    #[inline]
+    fn number(self) -> u64 {
         let place = self.place.map_or(0, |place| u64::from(place) + 1);
-        mix(u64::from(self.label) << 32 | place)
+        u64::from(self.label) << 32 | place << 8
     }
 }
 
@@ -139,6 +141,12 @@ impl Features {
         start..self.spans.len()
     }
 
+    /// The names of features that [`Features::extract`] has given.
+    pub(super) fn names(&self, features: std::ops::Range<usize>) -> impl Iterator<Item = u64> {
+        let spans = self.spans.get(features).unwrap_or(&[]);
+        spans.iter().map(|span| span.name)
+    }
+
     /// Feature `index`.
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<Item<'_>> {
@@ -172,7 +180,7 @@ impl Features {
     #[inline]
     fn note(&mut self, head: Head, start: usize, end: usize, namer: &Namer) {
         let text = self.bytes.get(start..end).unwrap_or(&[]);
-        let name = namer.name(head.mix(), text);
+        let name = namer.name(head.number(), text);
         self.spans.push(Span {
             name,
             head,

@@ -29,9 +29,10 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use self::batch::Row;
 use self::diffusion::{Diffusion, LANES};
 use self::filter::{FILL_MAX, FILL_MIN, Filters, Workspace};
-use self::tag::{FrequencyTagger, Room, Tagger};
+use self::tag::{FrequencyTagger, Room, Tagger, Tags};
 use crate::keys::ProjectKey;
 use crate::record::NormalRecord;
 use crate::schema::Schema;
@@ -112,13 +113,23 @@ pub struct Encoder<'a> {
     tags: Tagger<'a>,
     frequencies: FrequencyTagger,
     /// One for every thread of the pool: a thread keeps its cache from batch to batch.
-    workspaces: Vec<Mutex<(Workspace, Room)>>,
+    workspaces: Vec<Mutex<(Workspace, Room, Group)>>,
+}
+
+/// At most [`LANES`] encoded records, part by part; room that is used again from group to group.
+#[derive(Default)]
+struct Group {
+    filters: Vec<u64>,
+    /// Diffused tokens; without diffusion the filters are the tokens.
+    tokens: Vec<u64>,
+    refusals: Vec<Option<Refusal>>,
+    tags: Tags,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder; derives one subkey per field and rule, and the diffusion matrix.
     pub fn new(schema: &'a Schema, key: &ProjectKey) -> Self {
-        let workspace = |_| Mutex::new((Workspace::new(), Room::new()));
+        let workspace = |_| Mutex::new((Workspace::new(), Room::new(), Group::default()));
         Self {
             schema,
             filters: Filters::new(schema, key),
@@ -141,7 +152,7 @@ impl<'a> Encoder<'a> {
             block_keys: vec![],
             classes: vec![],
         };
-        self.chunk(std::slice::from_ref(record))
+        self.group(std::slice::from_ref(record))
             .pop()
             .unwrap_or(none)
     }
@@ -149,60 +160,103 @@ impl<'a> Encoder<'a> {
     /// Encodes many records, in order, on this thread.
     pub fn records_here(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
         let groups = records.chunks(LANES);
-        groups.flat_map(|group| self.chunk(group)).collect()
+        groups.flat_map(|group| self.group(group)).collect()
     }
 
     /// Encodes many records, in order, on all cores.
     pub fn records(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
         records
             .par_chunks(LANES)
-            .flat_map_iter(|chunk| self.chunk(chunk))
+            .flat_map_iter(|group| self.group(group))
             .collect()
     }
 
+    /// Encodes many records on this thread and hands each to `each`, in order, as a row of a batch:
+    /// no memory is asked for. `each` must not encode.
+    pub fn rows_here(&self, records: &[NormalRecord], mut each: impl FnMut(&Row<'_>)) {
+        for group in records.chunks(LANES) {
+            self.rows(group, |row, _| each(row));
+        }
+    }
+
     /// Encodes at most [`LANES`] records on this thread.
-    fn chunk(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
+    fn group(&self, records: &[NormalRecord]) -> Vec<EncodedRecord> {
+        let mut encoded = Vec::with_capacity(records.len());
+        self.rows(records, |row, refusal| {
+            encoded.push(EncodedRecord {
+                token: Token {
+                    words: row.token.into(),
+                },
+                refusal,
+                link_keys: row.link_keys.to_vec(),
+                block_keys: row.block_keys.to_vec(),
+                classes: row.classes.to_vec(),
+            });
+        });
+        encoded
+    }
+
+    /// Encodes at most [`LANES`] records on this thread and hands out each, in order.
+    fn rows(&self, records: &[NormalRecord], mut each: impl FnMut(&Row<'_>, Option<Refusal>)) {
         let thread = rayon::current_thread_index().unwrap_or(0) % self.workspaces.len().max(1);
         let Some(workspace) = self.workspaces.get(thread) else {
-            return vec![];
+            return;
         };
         // A workspace is valid whatever a panicking thread left in it.
         let mut locked = workspace.lock().unwrap_or_else(PoisonError::into_inner);
-        let (workspace, room) = &mut *locked;
+        let (workspace, room, group) = &mut *locked;
+        self.encode(records, workspace, room, group);
+        let (tokens, words) = match self.diffusion {
+            Some(_) => (&group.tokens, self.schema.token_bits() as usize / 64),
+            None => (&group.filters, self.filters.words()),
+        };
+        let [link_keys, block_keys] = self.tags.columns();
+        for (at, refusal) in group.refusals.iter().enumerate() {
+            let row = Row {
+                token: part(tokens, at, words),
+                link_keys: part(&group.tags.link_keys, at, link_keys),
+                block_keys: part(&group.tags.block_keys, at, block_keys),
+                classes: part(&group.tags.classes, at, self.frequencies.len()),
+            };
+            each(&row, *refusal);
+        }
+    }
+
+    fn encode(
+        &self,
+        records: &[NormalRecord],
+        workspace: &mut Workspace,
+        room: &mut Room,
+        group: &mut Group,
+    ) {
         let words = self.filters.words();
-        let mut filters = vec![0; words * records.len()];
-        let mut encoded = Vec::with_capacity(records.len());
-        for (record, filter) in records.iter().zip(filters.chunks_exact_mut(words.max(1))) {
+        group.filters.clear();
+        group.filters.resize(words * records.len(), 0);
+        group.refusals.clear();
+        group.tags.clear();
+        let filters = group.filters.chunks_exact_mut(words.max(1));
+        for (record, filter) in records.iter().zip(filters) {
             let features = self.filters.fill(|at| record.value(at), workspace, filter);
             let refusal = self.refusal(features, filter);
             if refusal.is_some() {
                 filter.fill(0);
             }
-            let tags = self.tags.tags(record, room);
-            encoded.push(EncodedRecord {
-                token: if self.diffusion.is_some() {
-                    Token::empty(self.schema.token_bits() as usize / 64)
-                } else {
-                    Token {
-                        words: (&*filter).into(),
-                    }
-                },
-                refusal,
-                link_keys: tags.link_keys,
-                block_keys: tags.block_keys,
-                classes: self.frequencies.classes(record),
-            });
+            group.refusals.push(refusal);
+            self.tags.add(record, room, &mut group.tags);
+            self.frequencies.add(record, &mut group.tags);
         }
-        if let Some(diffusion) = &self.diffusion {
-            let borrowed: Vec<&[u64]> = filters.chunks_exact(words.max(1)).collect();
-            diffusion.apply(&borrowed, |lane, word, bits| {
-                let token = encoded.get_mut(lane).map(|record| &mut record.token.words);
-                if let Some(slot) = token.and_then(|words| words.get_mut(word)) {
-                    *slot = bits;
-                }
-            });
-        }
-        encoded
+        let Some(diffusion) = &self.diffusion else {
+            return;
+        };
+        let length = self.schema.token_bits() as usize / 64;
+        group.tokens.clear();
+        group.tokens.resize(length * records.len(), 0);
+        let filters: Vec<&[u64]> = group.filters.chunks_exact(words.max(1)).collect();
+        diffusion.apply(&filters, |lane, word, bits| {
+            if let Some(slot) = group.tokens.get_mut(lane * length + word) {
+                *slot = bits;
+            }
+        });
     }
 
     /// Fill of the record's filter, and why it would be given no token.
@@ -234,6 +288,11 @@ impl<'a> Encoder<'a> {
             _ => None,
         }
     }
+}
+
+/// Part `at` of `parts` that all have the same length.
+fn part<T>(parts: &[T], at: usize, length: usize) -> &[T] {
+    parts.get(at * length..(at + 1) * length).unwrap_or(&[])
 }
 
 #[cfg(test)]

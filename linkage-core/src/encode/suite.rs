@@ -23,6 +23,9 @@ const BLOCK_BYTES: usize = 64;
 /// Bytes of the message's length at the end of SHA-256's last block.
 const LENGTH_BYTES: usize = 8;
 
+/// What follows a message: a bit 1 and zeros.
+const END: u8 = 0x80;
+
 /// A keyed hash function with its key; wiped when dropped.
 #[derive(Clone)]
 pub(super) enum Mac {
@@ -44,12 +47,12 @@ impl Mac {
     }
 
     /// The tag of the parts, one after the other.
-    pub(super) fn tag(&self, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+    pub(super) fn tag<'m>(&self, parts: impl IntoIterator<Item = &'m [u8]>) -> [u8; TAG_BYTES] {
         match self {
             Self::Sha256(keyed) => keyed.tag(parts),
             Self::Sm3(keyed) => {
                 let mut mac = keyed.clone();
-                parts.iter().for_each(|part| mac.update(part));
+                parts.into_iter().for_each(|part| mac.update(part));
                 mac.finalize().into_bytes().into()
             }
         }
@@ -96,20 +99,44 @@ impl HmacSha256 {
         }
     }
 
-    fn tag(&self, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+    fn tag<'m>(&self, parts: impl IntoIterator<Item = &'m [u8]>) -> [u8; TAG_BYTES] {
         let inner = sha256_after_block(self.inner, parts);
-        sha256_after_block(self.outer, &[&inner])
+        // The inner digest fits into a block, with what ends a message.
+        let mut block = [0; BLOCK_BYTES];
+        put_words(&inner, &mut block);
+        if let Some(end) = block.get_mut(TAG_BYTES) {
+            *end = END;
+        }
+        if let Some(last) = block.last_chunk_mut::<LENGTH_BYTES>() {
+            *last = (8 * (BLOCK_BYTES + TAG_BYTES) as u64).to_be_bytes();
+        }
+        let mut outer = self.outer;
+        compress256(&mut outer, &[block]);
+        let mut tag = [0; TAG_BYTES];
+        put_words(&outer, &mut tag);
+        tag
     }
 }
 
-/// SHA-256 over `parts` from `state`, which has taken one block. The message is followed by a bit
-/// 1, zeros to the end of a block, and its length in bits (FIPS 180-4, section 5.1.1).
+/// Writes the words of a state, big-endian.
 #[inline]
-fn sha256_after_block(mut state: [u32; 8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+fn put_words(state: &[u32; 8], to: &mut [u8]) {
+    for (bytes, word) in to.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+}
+
+/// State of SHA-256 after `parts` from `state`, which has taken one block. The message is followed
+/// by a bit 1, zeros to the end of a block, and its length in bits (FIPS 180-4, section 5.1.1).
+#[inline]
+fn sha256_after_block<'m>(
+    mut state: [u32; 8],
+    parts: impl IntoIterator<Item = &'m [u8]>,
+) -> [u32; 8] {
     let mut block = [0; BLOCK_BYTES];
     let mut used = 0;
     let mut length = BLOCK_BYTES;
-    for mut part in parts.iter().copied() {
+    for mut part in parts {
         length += part.len();
         while !part.is_empty() {
             let (now, later) = part.split_at(part.len().min(BLOCK_BYTES - used));
@@ -125,8 +152,8 @@ fn sha256_after_block(mut state: [u32; 8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
             }
         }
     }
-    if let Some(first) = block.get_mut(used) {
-        *first = 0x80;
+    if let Some(end) = block.get_mut(used) {
+        *end = END;
     }
     if used + 1 > BLOCK_BYTES - LENGTH_BYTES {
         compress256(&mut state, &[block]);
@@ -136,11 +163,7 @@ fn sha256_after_block(mut state: [u32; 8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
         *last = (length as u64 * 8).to_be_bytes();
     }
     compress256(&mut state, &[block]);
-    let mut out = [0; TAG_BYTES];
-    for (bytes, word) in out.as_chunks_mut::<4>().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
-    }
-    out
+    state
 }
 
 #[cfg(test)]
@@ -151,7 +174,7 @@ mod tests {
     use super::*;
 
     fn tag(suite: Suite, key: [u8; 32], parts: &[&[u8]]) -> String {
-        hex::encode(Mac::new(suite, &Zeroizing::new(key)).tag(parts))
+        hex::encode(Mac::new(suite, &Zeroizing::new(key)).tag(parts.iter().copied()))
     }
 
     /// GB/T 32905-2016, appendix A.1 and A.2.

@@ -33,15 +33,26 @@ pub(super) struct Tagger<'a> {
     block: Vec<Column>,
 }
 
-/// The tags of one record, by column and rule; `None` where it lacks a part.
+/// The tags of some records, by record and then by column or rule; `None` where one lacks a part.
+#[derive(Default)]
 pub(super) struct Tags {
     pub(super) link_keys: Vec<Option<[u8; LINK_KEY_BYTES]>>,
     pub(super) block_keys: Vec<Option<u64>>,
+    pub(super) classes: Vec<u16>,
+}
+
+impl Tags {
+    /// Removes all tags and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.link_keys.clear();
+        self.block_keys.clear();
+        self.classes.clear();
+    }
 }
 
 /// Room to work in, used again from record to record and wiped in the end.
 pub(super) struct Room {
-    /// What the parts took, each preceded by its length; behind them the message at hand.
+    /// What the parts took, each preceded by its length.
     bytes: Zeroizing<Vec<u8>>,
     /// Where each part lies.
     taken: Vec<Option<Range<usize>>>,
@@ -123,8 +134,13 @@ impl<'a> Tagger<'a> {
         Self { parts, link, block }
     }
 
-    /// The record's tags.
-    pub(super) fn tags(&self, record: &NormalRecord, room: &mut Room) -> Tags {
+    /// Number of columns of link keys and of block keys.
+    pub(super) fn columns(&self) -> [usize; 2] {
+        [self.link.len(), self.block.len()]
+    }
+
+    /// Adds the record's tags.
+    pub(super) fn add(&self, record: &NormalRecord, room: &mut Room, tags: &mut Tags) {
         room.bytes.clear();
         room.taken.clear();
         for (field, part) in &self.parts {
@@ -133,48 +149,29 @@ impl<'a> Tagger<'a> {
                 .and_then(|value| room.take(part, value));
             room.taken.push(taken);
         }
-        let link = self.link.iter().map(|column| {
+        let room = &*room;
+        tags.link_keys.extend(self.link.iter().map(|column| {
             let tag = column.tag(room)?;
             tag.first_chunk().copied()
-        });
-        let link_keys = link.collect();
-        let block = self.block.iter().map(|column| {
+        }));
+        tags.block_keys.extend(self.block.iter().map(|column| {
             let tag = column.tag(room)?;
             tag.first_chunk().copied().map(u64::from_be_bytes)
-        });
-        Tags {
-            link_keys,
-            block_keys: block.collect(),
-        }
+        }));
     }
 }
 
 impl Column {
     /// The tag over the column's number and its parts. Each part is preceded by its length, so that
     /// parts cannot run into each other. `None` when one is missing: absence is no evidence.
-    fn tag(&self, room: &mut Room) -> Option<[u8; TAG_BYTES]> {
-        let start = room.bytes.len();
-        let tag = self.message(room).map(|()| {
-            let message = room.bytes.get(start..).unwrap_or(&[]);
-            self.mac.tag(&[message])
-        });
-        room.bytes.truncate(start);
-        tag
-    }
-
-    /// Appends what is tagged.
-    fn message(&self, room: &mut Room) -> Option<()> {
-        let mut length = 1;
-        for part in &self.parts {
-            length += room.taken.get(*part)?.as_ref()?.len();
+    fn tag(&self, room: &Room) -> Option<[u8; TAG_BYTES]> {
+        let part = |at: &usize| room.bytes.get(room.taken.get(*at)?.clone()?);
+        if self.parts.iter().any(|at| part(at).is_none()) {
+            return None;
         }
-        room.reserve(length);
-        room.bytes.push(self.number);
-        for part in &self.parts {
-            let taken = room.taken.get(*part)?.clone()?;
-            room.bytes.extend_from_within(taken);
-        }
-        Some(())
+        let number = std::iter::once(std::slice::from_ref(&self.number));
+        let parts = self.parts.iter().filter_map(part);
+        Some(self.mac.tag(number.chain(parts)))
     }
 }
 
@@ -249,17 +246,22 @@ impl FrequencyTagger {
         }
     }
 
-    /// 16 bits of the whole value's tag: enough to count how often a value comes, too few to tell
-    /// rare values apart. 0 where there is none.
-    pub(super) fn classes(&self, record: &NormalRecord) -> Vec<u16> {
+    /// Adds 16 bits of each whole value's tag: enough to count how often a value comes, too few to
+    /// tell rare values apart. 0 where there is none.
+    pub(super) fn add(&self, record: &NormalRecord, tags: &mut Tags) {
         let class = |(field, mac): &(usize, Mac)| {
             let Some(value) = record.value(*field) else {
                 return 0;
             };
-            let [high, low, ..] = mac.tag(&[value.whole().as_bytes()]);
+            let [high, low, ..] = mac.tag([value.whole().as_bytes()]);
             u16::from_be_bytes([high, low]).max(1)
         };
-        self.fields.iter().map(class).collect()
+        tags.classes.extend(self.fields.iter().map(class));
+    }
+
+    /// Number of fields that have a class.
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
     }
 }
 

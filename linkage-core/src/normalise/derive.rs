@@ -69,7 +69,14 @@ impl Derivation {
             let Some(slot) = values.get_mut(rule.field) else {
                 continue;
             };
+            // Nearly every record says what its number says: no second value is made of it.
+            let same = slot.0.as_ref().is_some_and(|own| match rule.kind {
+                Kind::Date => own.as_day() == Some(holder.birth),
+                Kind::Sex => own.whole() == sex::code(holder.male),
+                _ => false,
+            });
             match rule.kind {
+                _ if same => {}
                 Kind::Date => supply(
                     slot,
                     NormalValue::day(holder.birth),

@@ -29,6 +29,9 @@ pub use quality::{DataQuality, FieldCounts};
 /// A value, if the field has a usable one, and what was found.
 pub(crate) type Parsed = (Option<NormalValue>, FieldState);
 
+/// Room for a cleaned value in bytes; few addresses take more.
+const CLEAN_BYTES: usize = 128;
+
 /// What a field's values are replaced by before they are normalised, both sides in canonical form.
 type Replacements = HashMap<String, Zeroizing<String>>;
 
@@ -73,11 +76,13 @@ impl<'a> Normaliser<'a> {
     pub fn record(&self, raw: &RawRecord) -> NormalRecord {
         let fields = self.schema.fields.iter().zip(&self.replacements);
         let fields = fields.zip(&self.components);
+        let mut clean = Zeroizing::new(String::with_capacity(CLEAN_BYTES));
         let mut values: Vec<Parsed> = fields
             .enumerate()
             .map(|(index, ((field, replacements), components))| {
                 let raw = raw.values.get(index).map_or("", |value| value.as_str());
-                self.value(field, replacements, *components, raw)
+                text::clean_into(raw, &mut clean);
+                self.value(field, replacements, *components, &clean)
             })
             .collect();
         self.derivation.apply(&mut values);
@@ -89,37 +94,36 @@ impl<'a> Normaliser<'a> {
         field: &Field,
         replacements: &Replacements,
         components: Components,
-        raw: &str,
+        clean: &str,
     ) -> Parsed {
-        let clean = text::clean(raw);
         if clean.is_empty() {
             return (None, FieldState::Missing);
         }
-        let clean = match replacements.get(clean.as_str()) {
-            Some(to) => to.clone(),
-            None => clean,
-        };
+        let clean = replacements.get(clean).map_or(clean, |to| to.as_str());
         // Nought is a quantity like any other.
-        let nought = field.kind == Kind::Quantity && *clean == *"0";
-        if self.placeholders.contains(&clean) && !nought {
+        let nought = field.kind == Kind::Quantity && clean == "0";
+        if self.placeholders.contains(clean) && !nought {
             return (None, FieldState::Placeholder);
         }
         let parsed = match field.kind {
-            Kind::Text => return (Some(NormalValue::text(clean)), FieldState::Valid),
-            Kind::Name => name::parse(&clean, components),
-            Kind::Document => document::parse(&clean, self.today),
-            Kind::Date => date::parse(&clean, field, self.today),
-            Kind::Sex => sex::parse(&clean),
-            Kind::Phone => phone::parse(&clean),
-            Kind::Address => address::parse(&clean),
-            Kind::OrganisationCode => organisation::parse(&clean),
-            Kind::CompanyName => company::parse(&clean),
-            Kind::Code => plain(text::code(&clean)),
-            Kind::Digits => plain(text::digits(&clean)),
-            Kind::Quantity => return quantity(&clean),
+            Kind::Text => {
+                let text = Zeroizing::new(clean.to_owned());
+                return (Some(NormalValue::text(text)), FieldState::Valid);
+            }
+            Kind::Name => name::parse(clean, components),
+            Kind::Document => document::parse(clean, self.today, components),
+            Kind::Date => date::parse(clean, field, self.today),
+            Kind::Sex => sex::parse(clean),
+            Kind::Phone => phone::parse(clean),
+            Kind::Address => address::parse(clean, components),
+            Kind::OrganisationCode => organisation::parse(clean),
+            Kind::CompanyName => company::parse(clean),
+            Kind::Code => plain(text::code(clean)),
+            Kind::Digits => plain(text::digits(clean)),
+            Kind::Quantity => return quantity(clean),
         };
         // What is left of a value without its remarks and separators may be a word for "none".
-        let filler = |whole: &str| *whole != **clean && self.placeholders.contains_canonical(whole);
+        let filler = |whole: &str| whole != clean && self.placeholders.contains_canonical(whole);
         match &parsed.0 {
             Some(value) if filler(value.whole()) => (None, FieldState::Placeholder),
             _ => parsed,

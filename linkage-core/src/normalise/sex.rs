@@ -20,9 +20,14 @@ pub(super) fn parse(clean: &str) -> Parsed {
     (Some(of_code(code)), FieldState::Valid)
 }
 
+/// The canonical code for a sex.
+pub(super) fn code(male: bool) -> &'static str {
+    if male { "1" } else { "2" }
+}
+
 /// The canonical value for a sex.
 pub(super) fn value(male: bool) -> NormalValue {
-    of_code(if male { "1" } else { "2" })
+    of_code(code(male))
 }
 
 fn of_code(code: &str) -> NormalValue {

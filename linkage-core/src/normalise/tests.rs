@@ -211,7 +211,11 @@ fn speed() {
             let number = "0123456789X"
                 .chars()
                 .map(|check| format!("{body}{check}"))
-                .find(|number| document::parse(&text::clean(number), TODAY).0.is_some());
+                .find(|number| {
+                    document::parse(&text::clean(number), TODAY, Components::ALL)
+                        .0
+                        .is_some()
+                });
             raw([
                 name.iter().collect(),
                 format!("{year}-{month:02}-{day:02}"),

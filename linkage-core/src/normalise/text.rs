@@ -13,17 +13,25 @@ use crate::record::WILDCARD;
 /// spreadsheet's mark for "this is text"), and each Han character folded by itself to its
 /// simplified, standard form.
 pub(super) fn clean(raw: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::default();
+    clean_into(raw, &mut text);
+    text
+}
+
+/// [`clean`] in place of what `text` held, in the same memory if there is enough.
+pub(super) fn clean_into(raw: &str, text: &mut Zeroizing<String>) {
     if raw.bytes().all(|byte| byte.is_ascii_graphic()) && !raw.starts_with('\'') {
-        let mut text = Zeroizing::new(raw.to_owned());
-        text.make_ascii_lowercase();
-        return text;
+        let sink = Sink::new(raw.len(), text);
+        sink.text.push_str(raw);
+        sink.text.make_ascii_lowercase();
+    } else if quick(raw, text).is_none() {
+        *text = thorough(raw);
     }
-    quick(raw).unwrap_or_else(|| thorough(raw))
 }
 
 /// [`clean`] for a text of characters that each fold by themselves, whatever their neighbours.
-fn quick(raw: &str) -> Option<Zeroizing<String>> {
-    let mut out = Sink::new(raw.len());
+fn quick(raw: &str, text: &mut Zeroizing<String>) -> Option<()> {
+    let mut out = Sink::new(raw.len(), text);
     for c in raw.chars() {
         match simple(c)? {
             // Neither blank nor invisible.
@@ -31,7 +39,8 @@ fn quick(raw: &str) -> Option<Zeroizing<String>> {
             c => out.push(c),
         }
     }
-    Some(out.finish())
+    out.finish();
+    Some(())
 }
 
 /// What `c` folds to, if that depends on nothing else: ASCII and its full-width forms, the two Han
@@ -69,25 +78,31 @@ fn round(raw: &str) -> Zeroizing<String> {
     let standard = raw.chars().map(|c| pack::standard(c).unwrap_or(WILDCARD));
     let composed = Zeroizing::new(standard.nfkc().collect::<String>());
     let lowered = Zeroizing::new(composed.to_lowercase());
-    let mut out = Sink::new(raw.len() * 2);
+    let mut text = Zeroizing::default();
+    let mut out = Sink::new(raw.len() * 2, &mut text);
     for c in lowered.nfkc() {
         out.push(pack::fold(c));
     }
-    out.finish()
+    out.finish();
+    text
 }
 
 /// Collects characters, leaving out what is invisible or surplus.
-struct Sink {
-    text: Zeroizing<String>,
+struct Sink<'a> {
+    text: &'a mut Zeroizing<String>,
 }
 
-impl Sink {
-    /// A sink for a text of about `length` bytes. A Han character of three bytes may fold to one of
-    /// four: room for that, so that growing leaves no copy of the value behind.
-    fn new(length: usize) -> Self {
-        Self {
-            text: Zeroizing::new(String::with_capacity(length + length / 3 + 1)),
+impl<'a> Sink<'a> {
+    /// A sink for a text of about `length` bytes in place of what `text` held. A Han character of
+    /// three bytes may fold to one of four: room for that, so that growing leaves no copy of the
+    /// value behind.
+    fn new(length: usize, text: &'a mut Zeroizing<String>) -> Self {
+        let needed = length + length / 3 + 1;
+        if text.capacity() < needed {
+            *text = Zeroizing::new(String::with_capacity(needed));
         }
+        text.clear();
+        Self { text }
     }
 
     fn push(&mut self, c: char) {
@@ -100,11 +115,10 @@ impl Sink {
         }
     }
 
-    fn finish(mut self) -> Zeroizing<String> {
+    fn finish(self) {
         if self.text.ends_with(' ') {
             self.text.pop();
         }
-        self.text
     }
 }
 

@@ -66,11 +66,11 @@ impl Worker<'_> {
         let mut failure = None;
         let (mut rows, mut rejects, mut waiting) = (vec![], vec![], vec![]);
         let mut pack = |waiting: &mut Vec<NormalRecord>| {
-            for encoded in self.encoder.records_here(waiting) {
-                if let Err(error) = self.layout.pack(&(&encoded).into(), &mut done.packed) {
+            self.encoder.rows_here(waiting, |row| {
+                if let Err(error) = self.layout.pack(row, &mut done.packed) {
                     failure = Some(error);
                 }
-            }
+            });
             waiting.clear();
         };
         self.parser.rows(&done.block, &mut |row| match row {

@@ -43,6 +43,12 @@ impl Matcher {
         let destroyed = self
             .store
             .destroying(&project.id, || self.inventory(project))?;
+        let intent = self
+            .journal
+            .act(Action::ProjectDestroyed, project.id.short())
+            .project(&project.id)
+            .count("kinds", destroyed.len() as u64)
+            .intent()?;
         for upload in self.store.uploads_of_all_parts(&project.id)? {
             // A stream that still has the file open stores nothing more.
             let lane = self.lanes.of(&upload.id);
@@ -61,17 +67,11 @@ impl Matcher {
             ))?;
         }
         self.store.erase(&project.id)?;
-        let count = destroyed.len() as u64;
         let receipt = Receipt::new(project, self.party.clone(), Timestamp::now(), destroyed)
             .sign(project, &self.signing)?;
-        let act = self
-            .journal
-            .act(Action::ProjectDestroyed, project.id.short())
-            .project(&project.id)
-            .count("kinds", count)
-            .digest("receipt", digest(&SHA256, &receipt.bytes).as_ref());
+        let outcome = intent.digest("receipt", digest(&SHA256, &receipt.bytes).as_ref());
         self.store
-            .destroyed(project, &self.party, &receipt, || act.ok())
+            .destroyed(project, &self.party, &receipt, || outcome.ok())
     }
 
     /// What the project left here.

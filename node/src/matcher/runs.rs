@@ -110,21 +110,19 @@ impl Matcher {
         if let Some(run) = self.store.run(&project.id)? {
             return Ok(run);
         }
-        self.journal
-            .act_of(caller, Action::RunStart, project.id.short())
+        let intent = self
+            .journal
+            .act_of(caller, Action::RunLink, project.id.short())
             .project(&project.id)
             .count("owners", uploads.len() as u64)
-            .ok()?;
-        let act = self
-            .journal
-            .act(Action::RunFinish, project.id.short())
-            .project(&project.id);
+            .intent()?;
         match self.link(project, &uploads, events).await {
             Ok((run, links)) => {
-                act.object(hex::encode(run.id)).count("links", links).ok()?;
+                let outcome = intent.object(hex::encode(run.id));
+                outcome.records("links", links).ok()?;
                 Ok(run)
             }
-            Err(fault) => Err(act.failed(fault)),
+            Err(fault) => Err(intent.failed(fault)),
         }
     }
 

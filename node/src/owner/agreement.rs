@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use linkage_core::audit::action::Action;
 use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::keys::{self, Commitment, KEY_ID_BYTES, SealedReveal, SealingPublicKey};
+use linkage_core::keys::{
+    self, Commitment, KEY_ID_BYTES, ProjectKey, SealedReveal, SealingPublicKey,
+};
 use linkage_core::project::Project;
 use linkage_core::project::state::{Event, Refused};
 use linkage_proto::v1;
@@ -40,16 +42,36 @@ impl Owner {
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
         let (project, _) = self.caught_up(&id).await?;
+        let owners = project.manifest.owners.len() as u64;
+        let intent = self
+            .journal
+            .act(Action::KeyAgree, id.short())
+            .project(&id)
+            .count("owners", owners)
+            .intent()?;
+        let key = match self.take_part(&project, report).await {
+            Ok(key) => key,
+            Err(fault) => return Err(intent.failed(fault)),
+        };
+        let check = key.check_value(&id, &self.settings.party);
+        let outcome = intent.digest("key_check", digest(&SHA256, check.as_bytes()).as_ref());
+        self.store.advance(&project, shown(&key), || outcome.ok())?;
+        Ok(json!({ "key_id": key.id().to_string(), "owners": owners }))
+    }
+
+    /// The key, once all owners have shown that they hold it; it is kept.
+    async fn take_part(&self, project: &Project, report: Reporter) -> Result<ProjectKey, Fault> {
+        let id = project.id;
         let me = self.settings.party.clone();
         let owners = project.manifest.owners.len() as u64;
         let mut mailbox = self.mailbox().await?;
         let contribution =
-            self.kept(&project, Event::Contribute, |vault| vault.contribution(&id))?;
+            self.kept(project, Event::Contribute, |vault| vault.contribution(&id))?;
 
         let commitment = contribution.commitment(&id, &me);
         self.post(
             &mut mailbox,
-            &project,
+            project,
             v1::ItemKind::Commitment,
             "",
             &commitment.0,
@@ -58,7 +80,7 @@ impl Owner {
         let commitments = self
             .collect(
                 &mut mailbox,
-                &project,
+                project,
                 v1::ItemKind::Commitment,
                 owners,
                 |n| {
@@ -87,13 +109,13 @@ impl Owner {
                 &mut rng,
             )?;
             let to = owner.party.as_str();
-            self.post_sealed(&mut mailbox, &project, to, &sealed.0)
+            self.post_sealed(&mut mailbox, project, to, &sealed.0)
                 .await?;
         }
         let sealed = self
             .collect(
                 &mut mailbox,
-                &project,
+                project,
                 v1::ItemKind::Sealed,
                 owners - 1,
                 |n| {
@@ -111,40 +133,23 @@ impl Owner {
         let check = key.check_value(&id, &me);
         // The key's name lets the matcher hold batches to it.
         let body = [&key.id().0, check.as_bytes().as_slice()].concat();
-        self.post(&mut mailbox, &project, v1::ItemKind::KeyCheck, "", &body)
+        self.post(&mut mailbox, project, v1::ItemKind::KeyCheck, "", &body)
             .await?;
         let checks = self
-            .collect(
-                &mut mailbox,
-                &project,
-                v1::ItemKind::KeyCheck,
-                owners,
-                |n| {
-                    report.step("key checks", n, owners);
-                },
-            )
+            .collect(&mut mailbox, project, v1::ItemKind::KeyCheck, owners, |n| {
+                report.step("key checks", n, owners);
+            })
             .await?;
         for (party, body) in &checks {
             let (_, value) = body.split_at_checked(KEY_ID_BYTES).unwrap_or((&[], &[]));
             key.check_value(&id, party).matches(value, party)?;
         }
-        let shown = Event::ShowKey {
-            key: key.id(),
-            missing: vec![],
-        };
-        self.kept(&project, shown.clone(), |vault| match vault.key(&id)? {
+        self.kept(project, shown(&key), |vault| match vault.key(&id)? {
             None => vault.set_key(&id, &key),
             Some(before) if before.id() == key.id() => Ok(()),
             Some(_) => Err(Refused::KeyDiffers.into()),
         })?;
-        let act = self
-            .journal
-            .act(Action::KeyAgree, id.short())
-            .project(&id)
-            .count("owners", owners)
-            .digest("key_check", digest(&SHA256, check.as_bytes()).as_ref());
-        self.store.advance(&project, shown, || act.ok())?;
-        Ok(json!({ "key_id": key.id().to_string(), "owners": owners }))
+        Ok(key)
     }
 
     /// Keeps a secret of a project, if the event that it belongs to may happen.
@@ -250,5 +255,13 @@ impl Owner {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+/// All owners have shown this key.
+fn shown(key: &ProjectKey) -> Event {
+    Event::ShowKey {
+        key: key.id(),
+        missing: vec![],
     }
 }

@@ -26,6 +26,12 @@ impl Owner {
             return Ok(());
         }
         let destroyed = self.store.destroying(id, || self.inventory(id))?;
+        let intent = self
+            .journal
+            .act(Action::ProjectDestroyed, id.short())
+            .project(id)
+            .count("kinds", destroyed.len() as u64)
+            .intent()?;
         self.vault.destroy(id)?;
         let outbox = self.outbox(id);
         shred(&outbox)?;
@@ -37,17 +43,12 @@ impl Owner {
             self.forget(&part)?;
         }
         self.store.erase(id)?;
-        let count = destroyed.len() as u64;
         let party = self.settings.party.clone();
         let receipt = Receipt::new(project, party.clone(), Timestamp::now(), destroyed)
             .sign(project, &self.signing)?;
-        let act = self
-            .journal
-            .act(Action::ProjectDestroyed, id.short())
-            .project(id)
-            .count("kinds", count)
-            .digest("receipt", digest(&SHA256, &receipt.bytes).as_ref());
-        self.store.destroyed(project, &party, &receipt, || act.ok())
+        let outcome = intent.digest("receipt", digest(&SHA256, &receipt.bytes).as_ref());
+        self.store
+            .destroyed(project, &party, &receipt, || outcome.ok())
     }
 
     /// What the project left here. Nothing that is said of it can be guessed from: of identifiers

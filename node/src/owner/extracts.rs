@@ -76,14 +76,9 @@ impl Extracts for Owner {
             .act_of(member.caller(), Action::ExtractAnswer, hex::encode(name))
             .project(&project.id)
             .count("epsilon_thousandths", table.epsilon.thousandths().into())
-            .digest("request", &table.digest);
-        match self.tabulate(table).await {
-            Ok(reply) => {
-                act.ok()?;
-                Ok(reply)
-            }
-            Err(fault) => Err(act.failed(fault)),
-        }
+            .digest("request", &table.digest)
+            .intent()?;
+        act.end_with(self.tabulate(table).await)
     }
 }
 

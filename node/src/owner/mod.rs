@@ -36,6 +36,7 @@ use crate::store::owner::OwnerStore;
 use crate::tls::credentials::Credentials;
 
 use tables::Waiting;
+use upload::Turns;
 use vault::Vault;
 
 /// An owner's state, shared by its services.
@@ -49,6 +50,7 @@ pub struct Owner {
     credentials: Arc<Credentials>,
     limits: Limits,
     waiting: Waiting,
+    uploading: Turns,
     /// Held for writing while a project is closed, and for reading by who keeps a secret of a
     /// project after it has asked whether it may: no secret comes back after it was destroyed.
     secrets: RwLock<()>,
@@ -100,6 +102,7 @@ impl Owner {
             credentials,
             limits,
             waiting: Waiting::default(),
+            uploading: Turns::default(),
             secrets: RwLock::new(()),
             me: Weak::clone(me),
         })

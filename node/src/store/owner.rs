@@ -53,7 +53,6 @@ pub struct Positions {
     pub positions: Vec<u32>,
 }
 
-
 /// What became of a debit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Debit {

@@ -50,7 +50,9 @@ fn record(a: Option<&str>, b: Option<&str>, day: Option<Day>) -> NormalRecord {
 
 fn tags(schema: &Schema, record: &NormalRecord) -> Tags {
     let key = ProjectKey::from_bytes([3; 32]);
-    Tagger::new(schema, &key).tags(record, &mut Room::new())
+    let mut tags = Tags::default();
+    Tagger::new(schema, &key).add(record, &mut Room::new(), &mut tags);
+    tags
 }
 
 const DAY: Day = Day {

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use self::region::{Named, Place, REGIONS};
 use super::Parsed;
-use crate::record::{Component, FieldState, Finding, NormalValue};
+use crate::record::{Component, Components, FieldState, Finding, NormalValue};
 
 /// Most names of regions that are read from one address: some repeat the city.
 const NAMES_MAX: usize = 8;
@@ -35,10 +35,10 @@ const COUNTRY: [&str; 2] = ["中华人民共和国", "中国"];
 /// suffice for addresses that mean something; what has none after all of them is no address.
 const READS_MAX: usize = 6;
 
-/// Reads a cleaned address.
-pub(super) fn parse(clean: &str) -> Parsed {
+/// Reads a cleaned address; of its components only those of `wanted` are made.
+pub(super) fn parse(clean: &str, wanted: Components) -> Parsed {
     let plain = plain::plain(clean);
-    let mut read = read(&plain);
+    let mut read = read(&plain, wanted);
     let mut stable = read.settled || *plain.text == *read.value.whole();
     for _ in 1..READS_MAX {
         if stable {
@@ -46,7 +46,7 @@ pub(super) fn parse(clean: &str) -> Parsed {
         }
         // Digits in place of numerals, and names of regions in full, may run into what they stand
         // beside and be read otherwise.
-        let again = self::read(&plain::plain(read.value.whole()));
+        let again = self::read(&plain::plain(read.value.whole()), wanted);
         stable = again.value.whole() == read.value.whole();
         read = again;
     }
@@ -79,7 +79,7 @@ const REGION_ENDINGS: [char; 13] = [
 ];
 
 /// Reads an address without punctuation.
-fn read(plain: &plain::Plain<'_>) -> Read {
+fn read(plain: &plain::Plain<'_>, wanted: Components) -> Read {
     if !plain.han {
         return Read {
             value: western::parse(plain.source),
@@ -111,12 +111,12 @@ fn read(plain: &plain::Plain<'_>) -> Read {
     whole.push_str(&tail.text);
 
     let mut value = NormalValue::text(whole);
-    add_place(&mut value, place);
-    if let Some(town) = town {
+    add_place(&mut value, place, wanted);
+    if let Some(town) = town.filter(|_| wanted.contains(Component::Town)) {
         value.add(Component::Town, town.name);
     }
-    value.add(Component::Road, tail.road);
-    for number in tail.numbers {
+    value.add(Component::Road, &tail.road);
+    for number in tail.numbers() {
         value.add(Component::HouseNumber, number);
     }
     Read {
@@ -126,15 +126,15 @@ fn read(plain: &plain::Plain<'_>) -> Read {
     }
 }
 
-/// Adds the codes of a place.
-pub(in crate::normalise) fn add_place(value: &mut NormalValue, place: Place) {
+/// Adds the codes of a place that are wanted.
+pub(in crate::normalise) fn add_place(value: &mut NormalValue, place: Place, wanted: Components) {
     let codes = [
         (Component::Province, place.province()),
         (Component::City, place.city()),
         (Component::District, place.district()),
     ];
     for (component, code) in codes {
-        if let Some(code) = code {
+        if let Some(code) = code.filter(|_| wanted.contains(component)) {
             value.add(component, Zeroizing::new(code.to_string()));
         }
     }

@@ -86,8 +86,8 @@ pub(super) struct Tail {
     pub(super) text: Zeroizing<String>,
     /// Road or village, without numbers.
     pub(super) road: Zeroizing<String>,
-    /// Numbers with their marks, in order.
-    pub(super) numbers: Vec<Zeroizing<String>>,
+    /// Numbers with their marks, in order, a blank behind each.
+    numbers: Zeroizing<String>,
     /// Whether the canonical text may be read otherwise: other scripts, lists, or words that
     /// belong to numbers stand where canonical digits may run into them.
     pub(super) unsettled: bool,
@@ -98,8 +98,10 @@ pub(super) struct Tail {
 
 /// A number at the start of a text.
 struct Found<'a> {
-    /// Its parts: more than one for `33、35号`.
-    values: Vec<Zeroizing<String>>,
+    /// Its first part.
+    value: Zeroizing<String>,
+    /// Further parts: of `33、35号` the second.
+    more: Vec<Zeroizing<String>>,
     /// What it numbers, if it says so.
     mark: Option<Mark>,
     rest: &'a str,
@@ -108,7 +110,9 @@ struct Found<'a> {
 /// Reads the rest of an address without punctuation.
 pub(super) fn parse(plain: &str) -> Tail {
     let mut tail = Tail::default();
-    tail.text.reserve(plain.len() + 8);
+    for text in [&mut tail.text, &mut tail.road, &mut tail.numbers] {
+        text.reserve(plain.len() + 8);
+    }
     let mut rest = plain;
     while let Some(first) = rest.chars().next() {
         let number = may_start_number(first).then(|| number(rest)).flatten();
@@ -123,13 +127,24 @@ pub(super) fn parse(plain: &str) -> Tail {
     tail
 }
 
+impl Found<'_> {
+    fn values(&self) -> impl Iterator<Item = &Zeroizing<String>> {
+        std::iter::once(&self.value).chain(&self.more)
+    }
+}
+
 impl Tail {
+    /// Numbers with their marks, in order.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.numbers.split_terminator(' ')
+    }
+
     /// Adds a number; false if it is part of a name.
     fn take(&mut self, found: &Found<'_>) -> bool {
-        self.unsettled |= found.values.iter().any(|value| value.contains('-'));
-        self.unsettled |= found.values.len() > 1;
+        self.unsettled |= found.values().any(|value| value.contains('-'));
+        self.unsettled |= !found.more.is_empty();
         if let Some(mark) = found.mark {
-            for value in &found.values {
+            for value in found.values() {
                 self.add(mark, value);
             }
             return true;
@@ -141,7 +156,7 @@ impl Tail {
         if !(at_end || self.last.is_some() || behind_road) {
             return false;
         }
-        for value in &found.values {
+        for value in found.values() {
             let house = !self.house_seen && (behind_road || at_end && self.last.is_none());
             let mark = if house { Mark::House } else { Mark::Room };
             self.add(mark, value);
@@ -188,10 +203,16 @@ impl Tail {
             None => self.text.push_str(value),
         }
         self.text.push_str(behind);
-        let mut number = Zeroizing::new(String::with_capacity(value.len() + 1));
-        number.push(sign);
-        number.push_str(value);
-        self.numbers.push(number);
+        let more = value.len() + 2;
+        if self.numbers.capacity() - self.numbers.len() < more {
+            // Room is made by moving, so that no copy is left behind unwiped.
+            let mut larger = String::with_capacity(2 * (self.numbers.len() + more));
+            larger.push_str(&self.numbers);
+            self.numbers = Zeroizing::new(larger);
+        }
+        self.numbers.push(sign);
+        self.numbers.push_str(value);
+        self.numbers.push(' ');
         self.last = Some(mark);
         self.house_seen |= mark == Mark::House;
         self.building_seen |= mark == Mark::Building;
@@ -266,9 +287,12 @@ fn is_number_word(c: char) -> bool {
 fn number(text: &str) -> Option<Found<'_>> {
     for word in GROUND_FLOOR {
         if let Some(rest) = text.strip_prefix(word) {
-            let values = vec![Zeroizing::new("1".to_owned())];
-            let mark = Some(Mark::Floor);
-            return Some(Found { values, mark, rest });
+            return Some(Found {
+                value: Zeroizing::new("1".to_owned()),
+                more: vec![],
+                mark: Some(Mark::Floor),
+                rest,
+            });
         }
     }
     if let Some(part) = text.strip_prefix('之') {
@@ -280,7 +304,7 @@ fn number(text: &str) -> Option<Found<'_>> {
             if found.mark != Some(Mark::Floor) {
                 return None;
             }
-            for value in &mut found.values {
+            for value in std::iter::once(&mut found.value).chain(&mut found.more) {
                 value.insert(0, '-');
             }
             return Some(found);
@@ -301,7 +325,7 @@ fn part_number(text: &str) -> Option<Found<'_>> {
     if !matches!(found.mark, None | Some(Mark::House)) {
         return Some(found);
     }
-    if found.values.iter().any(|value| value.contains('-')) {
+    if found.values().any(|value| value.contains('-')) {
         return None;
     }
     found.mark = Some(Mark::Part);
@@ -316,24 +340,15 @@ fn marked(text: &str) -> Option<Found<'_>> {
 
 /// A list of numbers and what they number; with `bare`, also numerals without an ending.
 fn counted(text: &str, bare: bool) -> Option<Found<'_>> {
-    let mut values = Vec::with_capacity(1);
-    let mut rest = text;
-    let mut digits = true;
-    loop {
-        let (value, behind, in_digits) = one(rest)?;
-        values.push(value);
+    let (mut value, mut rest, mut digits) = one(text)?;
+    let mut more = vec![];
+    while let Some((next, behind, in_digits)) = rest.strip_prefix('、').and_then(one) {
+        more.push(next);
         digits &= in_digits;
-        match behind.strip_prefix('、') {
-            Some(next) if one(next).is_some() => rest = next,
-            _ => {
-                rest = behind;
-                break;
-            }
-        }
+        rest = behind;
     }
-    let letters = !values
-        .iter()
-        .any(|value| value.bytes().any(|c| c.is_ascii_digit()));
+    let mut values = std::iter::once(&value).chain(&more);
+    let letters = !values.any(|value| value.bytes().any(|c| c.is_ascii_digit()));
     let ending = rest
         .starts_with(ENDING_HEADS)
         .then(|| {
@@ -350,10 +365,15 @@ fn counted(text: &str, bare: bool) -> Option<Found<'_>> {
     if unnamed || letters && !matches!(mark, Some(Mark::Building | Mark::Unit)) {
         return None;
     }
-    for value in &mut values {
+    for value in std::iter::once(&mut value).chain(&mut more) {
         floor_letters(value, &mut mark);
     }
-    Some(Found { values, mark, rest })
+    Some(Found {
+        value,
+        more,
+        mark,
+        rest,
+    })
 }
 
 /// `2f` is a floor; `b1` is one below ground.

@@ -25,7 +25,7 @@ use self::grammar::Parts;
 use super::Parsed;
 use super::address::add_place;
 use super::address::region::{self, Place};
-use crate::record::{Component, FieldState, Finding, NormalValue};
+use crate::record::{Component, Components, FieldState, Finding, NormalValue};
 
 /// Times that a name is read at most until its canonical form stays the same. Two readings suffice
 /// for names that mean something; what has none after all of them is no name.
@@ -80,7 +80,7 @@ fn value(whole: &str, parts: &Parts<'_>) -> NormalValue {
         pinyin.push_str(&trade);
     }
     let mut value = NormalValue::text(owned(whole));
-    add_place(&mut value, parts.place);
+    add_place(&mut value, parts.place, Components::ALL);
     value.add(Component::Brand, owned(parts.brand));
     value.add(Component::BrandPinyin, brand);
     value.add(Component::Pinyin, pinyin);

@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use self::kind::DocumentKind;
 use super::{Parsed, placeholder, text};
-use crate::record::{Component, Day, FieldState, Finding, NormalValue};
+use crate::record::{Component, Components, Day, FieldState, Finding, NormalValue};
 
 pub(super) use resident::resident;
 
@@ -60,8 +60,9 @@ fn invalid(finding: Finding) -> FieldState {
     FieldState::Invalid(finding)
 }
 
-/// Reads a cleaned document number. A date of birth after `today` is invalid.
-pub(super) fn parse(clean: &str, today: Day) -> Parsed {
+/// Reads a cleaned document number; of its components only those of `wanted` are made. A date of
+/// birth after `today` is invalid.
+pub(super) fn parse(clean: &str, today: Day, wanted: Components) -> Parsed {
     let (declared, rest) = DocumentKind::declared(clean);
     let (rest, remark) = without_remark(rest);
     let found = spelled(rest).and_then(|spelled| {
@@ -79,26 +80,27 @@ pub(super) fn parse(clean: &str, today: Day) -> Parsed {
                 FieldState::Valid if repaired => FieldState::Repaired(Finding::Spelling),
                 state => state,
             };
-            (Some(value(&found)), state)
+            (Some(value(found, wanted)), state)
         }
         Err(state) => (None, state),
     }
 }
 
-fn value(found: &Found) -> NormalValue {
-    let number = &found.number;
+fn value(found: Found, wanted: Components) -> NormalValue {
+    let number = found.number;
     let word = found.kind.word();
+    let kind = wanted.contains(Component::DocumentType).then_some(word);
     if found.kind != DocumentKind::Resident {
         let mut whole = Zeroizing::new(String::with_capacity(word.len() + 1 + number.len()));
         whole.push_str(word);
         whole.push(':');
-        whole.push_str(number);
+        whole.push_str(&number);
         let mut value = NormalValue::text(whole);
-        value.add(Component::DocumentType, word);
+        value.add(Component::DocumentType, kind.unwrap_or(""));
         return value;
     }
-    let mut value = NormalValue::text(number.clone());
-    value.add(Component::DocumentType, word);
+    let mut value = NormalValue::text(number);
+    value.add(Component::DocumentType, kind.unwrap_or(""));
     // Digits 00 of a level say that the place has none: a city without districts.
     let levels = [
         (Component::Province, 0..2, 2),
@@ -106,10 +108,8 @@ fn value(found: &Found) -> NormalValue {
         (Component::District, 4..6, 6),
     ];
     for (component, own, length) in levels {
-        if number.get(own) != Some("00")
-            && let Some(code) = number.get(..length)
-        {
-            value.add(component, code);
+        if wanted.contains(component) && value.whole().get(own) != Some("00") {
+            value.add_part(component, 0..length);
         }
     }
     value

@@ -10,7 +10,7 @@ const TODAY: Day = Day {
 };
 
 fn read(raw: &str) -> (Option<String>, FieldState) {
-    let (value, state) = parse(&text::clean(raw), TODAY);
+    let (value, state) = parse(&text::clean(raw), TODAY, Components::ALL);
     (value.map(|value| value.whole().to_owned()), state)
 }
 
@@ -113,7 +113,7 @@ fn invalid_resident_numbers_say_why() {
 #[test]
 fn components_of_a_resident_number() {
     let components = |number: &str| {
-        let (value, _) = parse(number, TODAY);
+        let (value, _) = parse(number, TODAY, Components::ALL);
         let value = value.unwrap();
         let list = value.components().map(|(c, text)| (c, text.to_owned()));
         list.collect::<Vec<_>>()
@@ -214,6 +214,6 @@ proptest! {
     fn canonical_numbers_stay_as_they_are(
         raw in "[A-Z]{0,3}[0-9]{4,18}[0-9A-Z]?|[A-Z]{1,2}[0-9]{6}\\([0-9A]\\)|\\PC{0,20}"
     ) {
-        parts_twice(|clean| parse(clean, TODAY), &raw)?;
+        parts_twice(|clean| parse(clean, TODAY, Components::ALL), &raw)?;
     }
 }

@@ -22,6 +22,9 @@ pub(super) fn parse(clean: &str, wanted: Components) -> Parsed {
     if clean.is_ascii() || !clean.chars().any(text::is_han) {
         return in_words(clean);
     }
+    if !remark::may_be_in(clean) {
+        return in_characters([clean, ""], &[], false, wanted);
+    }
     let remarks = remark::split(clean);
     if !remarks.name.chars().any(text::is_han) {
         // `CHAN TAI MAN (陈大文)`: what stands in brackets is the name, or else a remark.

@@ -22,6 +22,11 @@ pub(super) struct Remarks {
     pub(super) removed: bool,
 }
 
+/// Whether [`split`] may find more than the name in a cleaned one.
+pub(super) fn may_be_in(clean: &str) -> bool {
+    clean.contains(OPENING) || marker(clean).is_some()
+}
+
 /// Takes remarks off a cleaned name that has Han characters.
 pub(super) fn split(clean: &str) -> Remarks {
     let mut remarks = Remarks {

@@ -6,10 +6,11 @@ mod receipt;
 mod resume;
 mod send;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use linkage_core::ask::{DUMMIES_SHARE, WholeBatch};
 use linkage_core::ids::ProjectId;
@@ -37,6 +38,8 @@ impl Owner {
         dataset: String,
         report: Reporter,
     ) -> Result<serde_json::Value, Fault> {
+        let turn = self.uploading.of(id);
+        let _one_at_a_time = turn.lock().await;
         let sealed = self.store.upload_sealed(&id)?;
         if sealed == Some(true) {
             return self.uploaded(&id);
@@ -158,6 +161,18 @@ impl Owner {
         self.store
             .begin_upload(&project.id, &uploaded, encoded.ids())?;
         Ok(())
+    }
+}
+
+/// Who uploads for a project: one after the other, since an upload goes on when the operator who
+/// asked for it has gone, and a second one beside it would send the same chunks.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    fn of(&self, project: ProjectId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(project).or_default())
     }
 }
 
