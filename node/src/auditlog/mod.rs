@@ -18,6 +18,7 @@
 
 pub mod bundle;
 mod commit;
+pub mod copy;
 pub mod export;
 #[cfg(test)]
 mod export_tests;
