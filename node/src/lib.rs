@@ -23,6 +23,7 @@ pub mod service;
 pub mod tls;
 
 // Services.
+pub mod backup;
 pub mod client;
 pub mod contacts;
 pub mod demo;

@@ -41,7 +41,7 @@ use crate::tls::credentials::Credentials;
 use crate::tls::keeper::keep_fresh;
 use crate::witness::carry::Carrier;
 use crate::witness::{STORE_FILE, Witness};
-use crate::{store, tls};
+use crate::{backup, store, tls};
 
 /// Who may ask any node for its health: everyone with a certificate.
 const HEALTH_RULES: [Rule; 2] = [
@@ -84,6 +84,13 @@ pub enum Error {
          it came there"
     )]
     KeyAtMatcher(PathBuf),
+    /// A restore was interrupted.
+    #[error(
+        "a restore into {} did not come to its end: empty the folder and run `linkage backup \
+         restore` again",
+        .0.display()
+    )]
+    HalfRestored(PathBuf),
     /// A secret, or the credential that it is encrypted under.
     #[error(transparent)]
     Secret(#[from] sealed::Error),
@@ -160,6 +167,9 @@ pub async fn run(
     let (health, health_service) = Health::new();
     let me = identity(settings)?;
     store::private_folder(&settings.data_dir)?;
+    if backup::unfinished(&settings.data_dir).is_some() {
+        return Err(Error::HalfRestored(settings.data_dir.clone()));
+    }
     let _monitor = monitor(settings, &health).await?;
     let log = AuditLog::open(&settings.data_dir.join("audit"), audit_keys(settings)?)?;
     let journal = Journal::new(log, me.clone());
@@ -193,6 +203,8 @@ pub async fn run(
     let mut tasks = carry(settings, &credentials, witness)?;
     tasks.spawn(reload_on_signal(reload, journal.clone(), me.to_string())?);
     tasks.spawn(keep_fresh(Arc::clone(&credentials), journal.clone()));
+    let data_dir = settings.data_dir.clone();
+    tasks.spawn(backup::made::watch(data_dir, journal.clone()));
     tasks.spawn(pulse(settings, &journal, parts.database, &health, &hold).run());
     let options = ServeOptions {
         credentials: Arc::clone(&credentials),
@@ -420,7 +432,11 @@ fn carry(
     Ok(carrying)
 }
 
-fn signing_key(path: &Path, credential: &Credential) -> Result<Ed25519KeyPair, Error> {
+/// The node's signing key.
+///
+/// # Errors
+/// When the file does not open under the credential.
+pub(crate) fn signing_key(path: &Path, credential: &Credential) -> Result<Ed25519KeyPair, Error> {
     let seed = sealed::read_key(path, sealed::SIGNING_KEY, credential)?;
     Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
         .map_err(|_| Error::KeyContent(path.to_owned()))

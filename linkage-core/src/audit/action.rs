@@ -35,6 +35,8 @@ actions! {
     NodeStart "node.start" "A node has read its configuration and is about to serve."
     NodeStop "node.stop" "A node has stopped serving and is about to exit."
     ConfigReload "config.reload" "A running node was told to read its configuration again, and did or kept the old one."
+    BackupCreate "backup.create" "An encrypted backup of the node's data was made; the digest is its manifest's."
+    BackupRestore "backup.restore" "A backup is about to take the place of the node's data: what came after it is lost."
     AuditRecovered "audit.recovered" "At start, an incomplete last entry left by a crash was cut off the log."
     AuditPrune "audit.prune" "Entries that are old enough and were exported are deleted; their hashes stay."
     AuditFork "audit.fork" "A log, another node's or its own, contradicts a checkpoint that was cosigned."

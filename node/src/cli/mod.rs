@@ -5,6 +5,7 @@
 //! long work with [`progress`].
 
 mod audit;
+mod backup;
 mod clkhash;
 mod config;
 mod dataset;
@@ -118,6 +119,9 @@ enum Command {
     /// Check audit logs
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Back up a node's data, and restore them
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// Data and certificates for development; never for production
     #[command(subcommand)]
     Dev(dev::Dev),
@@ -150,6 +154,7 @@ impl Cli {
             Command::Key(command) => command.run(form),
             Command::Schema(command) => command.run(form),
             Command::Audit(command) => command.run(form),
+            Command::Backup(command) => command.run(form),
             Command::Dev(command) => command.run(form),
         }
     }

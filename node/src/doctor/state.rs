@@ -1,15 +1,13 @@
 //! Checks of what the node keeps: disk, audit log, database, clock.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 
 use super::{Finding, Verdict};
 use crate::auditlog;
 use crate::fault::Chain;
-use crate::settings::{NodeRole, Settings};
+use crate::settings::Settings;
+use crate::store;
 use crate::store::space::Space;
-use crate::store::{self, matcher::MatcherStore, owner::OwnerStore};
 
 const DISK: &str = "disk";
 const AUDIT: &str = "audit log";
@@ -68,16 +66,9 @@ pub(super) fn audit(settings: &Settings) -> Finding {
     }
 }
 
-fn database_of(settings: &Settings) -> (PathBuf, usize) {
-    match settings.role {
-        NodeRole::Matcher => (settings.data_dir.join("matcher.db"), MatcherStore::VERSION),
-        NodeRole::Owner => (settings.data_dir.join("owner.db"), OwnerStore::VERSION),
-    }
-}
-
 /// Whether the database is whole and of a version that this program knows.
 pub(super) fn database(settings: &Settings) -> Finding {
-    let (path, known) = database_of(settings);
+    let (path, known) = store::database(settings);
     if !path.exists() {
         return Finding::good(DATABASE, "none yet: the node has not run");
     }

@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite_migration::M;
 
+use crate::settings::{NodeRole, Settings};
+
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -103,6 +105,20 @@ impl Database {
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic while the lock was held left no half-done write: each act is one transaction.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A node's database and the newest version of it that this program knows.
+pub fn database(settings: &Settings) -> (PathBuf, usize) {
+    match settings.role {
+        NodeRole::Matcher => (
+            settings.data_dir.join("matcher.db"),
+            matcher::MatcherStore::VERSION,
+        ),
+        NodeRole::Owner => (
+            settings.data_dir.join("owner.db"),
+            owner::OwnerStore::VERSION,
+        ),
     }
 }
 
