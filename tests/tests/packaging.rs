@@ -16,7 +16,6 @@ fn packaging() -> PathBuf {
 const EXPOSURE_TENTHS_MAX: u32 = 15;
 
 #[test]
-#[allow(clippy::print_stderr, reason = "a check that is left out must say so")]
 fn units_are_closed_as_far_as_they_can_be() -> Result<()> {
     for role in ["owner", "matcher"] {
         let unit = packaging().join(format!("linkage-{role}.service"));
@@ -29,19 +28,29 @@ fn units_are_closed_as_far_as_they_can_be() -> Result<()> {
             text.contains("Type=notify\n") && text.contains("WatchdogSec="),
             "{role}"
         );
-        let analysed = Command::new("systemd-analyze")
-            .args(["security", "--offline=true", "--no-pager"])
-            .arg(format!("--threshold={EXPOSURE_TENTHS_MAX}"))
-            .arg(&unit)
-            .output();
-        match analysed {
-            Ok(output) => {
-                let words = String::from_utf8_lossy(&output.stdout).into_owned();
-                ensure!(output.status.success(), "{role}: {words}");
-                ensure!(words.contains("Overall exposure level"), "{words}");
-            }
-            Err(error) => eprintln!("{role} not analysed: systemd-analyze: {error}"),
+        analyse(&unit)?;
+    }
+    // A template is analysed as one of its instances.
+    let dir = tempfile::tempdir()?;
+    let instance = dir.path().join("linkage-backup@owner.service");
+    fs::copy(packaging().join("linkage-backup@.service"), &instance)?;
+    analyse(&instance)
+}
+
+#[allow(clippy::print_stderr, reason = "a check that is left out must say so")]
+fn analyse(unit: &Path) -> Result<()> {
+    let analysed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager"])
+        .arg(format!("--threshold={EXPOSURE_TENTHS_MAX}"))
+        .arg(unit)
+        .output();
+    match analysed {
+        Ok(output) => {
+            let words = String::from_utf8_lossy(&output.stdout).into_owned();
+            ensure!(output.status.success(), "{}: {words}", unit.display());
+            ensure!(words.contains("Overall exposure level"), "{words}");
         }
+        Err(error) => eprintln!("{} not analysed: {error}", unit.display()),
     }
     Ok(())
 }
@@ -80,6 +89,7 @@ fn every_command_has_a_man_page_and_every_shell_completions() -> Result<()> {
         "linkage.1",
         "linkage-node-serve.1",
         "linkage-config-explain.1",
+        "linkage-backup-create.1",
     ] {
         let text = fs::read_to_string(dir.path().join("man").join(page))?;
         let told = text.contains("Example") || page == "linkage.1";
