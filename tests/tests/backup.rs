@@ -98,13 +98,16 @@ impl Store {
             &self.recipient,
         ];
         let created = linkage(&create, config)?;
-        let text = |value: &Value| value.as_str().map(str::to_owned).context("no text");
-        let manifest = &created["manifest"];
+        let text = |at: &str| {
+            let value = created.pointer(at).and_then(Value::as_str);
+            value.map(str::to_owned).with_context(|| format!("no {at}"))
+        };
+        let size = created.pointer("/manifest/audit/size");
         Ok(Made {
-            path: text(&created["path"])?,
-            id: text(&manifest["id"])?,
-            size: manifest["audit"]["size"].as_u64().context("no size")?,
-            root: text(&manifest["audit"]["root"])?,
+            path: text("/path")?,
+            id: text("/manifest/id")?,
+            size: size.and_then(Value::as_u64).context("no size")?,
+            root: text("/manifest/audit/root")?,
         })
     }
 

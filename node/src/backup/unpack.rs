@@ -244,7 +244,8 @@ fn is_ours(name: &str) -> bool {
             let plain = |part| matches!(part, Component::Normal(_));
             let path = Path::new(rest);
             // As it would be written again: no empty or single-dot parts either.
-            path.components().all(plain) && path.iter().collect::<PathBuf>().as_os_str() == rest
+            let again: PathBuf = path.iter().collect();
+            !rest.is_empty() && path.components().all(plain) && again.as_os_str() == rest
         }
         SEALED => rest == SIGNING_KEY || rest == SEALING_KEY,
         _ => false,
