@@ -1,5 +1,5 @@
-//! What nodes show each other of their audit logs: notes, receipts, offers of checkpoints, policies,
-//! entries. What is read is written again with the same bytes.
+//! What nodes show each other of their audit logs: notes, receipts, offers of checkpoints,
+//! policies, entries. What is read is written again with the same bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

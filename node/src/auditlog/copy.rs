@@ -85,8 +85,8 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// The full files of the tree of `size` entries, which never change. Bundles of entries may have
-    /// been pruned.
+    /// The full files of the tree of `size` entries, which never change. Bundles of entries may
+    /// have been pruned.
     fn tiles(&self, size: u64) -> Result<(), Error> {
         let contents = std::iter::once(Content::Entries).chain((0..64).map(Content::Hashes));
         for content in contents {

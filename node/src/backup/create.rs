@@ -33,8 +33,8 @@ pub struct Created {
     pub manifest: Manifest,
 }
 
-/// Makes a backup of the node's data in `folder`, for any of `recipients` to open. The node may run;
-/// its audit log tells of the backup soon after, or when it starts.
+/// Makes a backup of the node's data in `folder`, for any of `recipients` to open. The node may
+/// run; its audit log tells of the backup soon after, or when it starts.
 ///
 /// # Errors
 /// [`Error`]; then nothing is left in `folder`.

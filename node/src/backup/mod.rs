@@ -66,8 +66,8 @@ const SEALING_KEY: &str = "sealing.key";
 /// Folder of the audit log within the data folder.
 const AUDIT: &str = "audit";
 
-/// What the signature is over, before the manifest's bytes: no other signature of the node's key can
-/// be taken for it.
+/// What the signature is over, before the manifest's bytes: no other signature of the node's key
+/// can be taken for it.
 const CONTEXT: &[u8] = b"linkage/backup/v1\0";
 
 /// Largest manifest, in bytes: some 200 000 files.
@@ -343,7 +343,8 @@ fn sync_folder(folder: &Path) -> Result<(), Error> {
     synced.map_err(io_error(folder))
 }
 
-/// Refuses whoever is not the user of the data: files and locks of another user would stop the node.
+/// Refuses whoever is not the user of the data: files and locks of another user would stop the
+/// node.
 fn require_owner(data_dir: &Path) -> Result<(), Error> {
     let owner = data_dir.metadata().map_err(io_error(data_dir))?.uid();
     let user = nix::unistd::geteuid().as_raw();

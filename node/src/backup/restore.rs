@@ -56,8 +56,8 @@ pub fn verify(settings: &Settings, backup: &Path, identity: &Path) -> Result<Man
 /// the folder is absent or empty.
 ///
 /// # Errors
-/// [`Error`]; unless it is about moving what was unpacked, nothing is left in the data folder. If it
-/// is, no node starts on what is left.
+/// [`Error`]; unless it is about moving what was unpacked, nothing is left in the data folder. If
+/// it is, no node starts on what is left.
 pub fn restore(
     settings: &Settings,
     backup: &Path,

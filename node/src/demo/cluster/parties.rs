@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::ops::Range;
 
 use linkage_core::ids::PartyId;
 use linkage_core::keys::SealingKey;
+use rand::RngExt as _;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::error::io;
@@ -22,6 +24,27 @@ use crate::settings::{Audit, Dataset, Log, Monitor, NodeRole, Peer, Settings};
 /// File of a node's credential, under which its secrets are encrypted. A real node is given it by
 /// systemd, or keeps it on another disk.
 const CREDENTIAL: &str = "credential";
+
+/// Ports of the nodes: below those that Linux gives to outgoing connections (32768 and above),
+/// which would else take a node's port while it is not running.
+const PORTS: Range<u16> = 15_000..32_000;
+
+/// How many ports are tried.
+const PORTS_TRIED: usize = 100;
+
+/// A listener on a free port.
+fn listen() -> Result<TcpListener, Error> {
+    let mut rng = crate::entropy::generator()?;
+    let mut last = None;
+    for _ in 0..PORTS_TRIED {
+        match TcpListener::bind(("127.0.0.1", rng.random_range(PORTS))) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into());
+    Err(io("no free port")(error))
+}
 
 impl Cluster {
     /// Keys and free addresses for every node; returns how they know each other.
@@ -60,7 +83,7 @@ impl Cluster {
                 sealed::create(&path, sealed::SEALING_KEY, &key.expose(), &credential)?;
                 sealing_key = Some(hex::encode(key.public().to_bytes()));
             }
-            let listener = TcpListener::bind("127.0.0.1:0").map_err(io("no free port"))?;
+            let listener = listen()?;
             let address = listener
                 .local_addr()
                 .map_err(io("no free port"))?
