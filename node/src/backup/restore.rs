@@ -133,8 +133,8 @@ fn log_restore(settings: &Settings, staged: &Path, unpacked: &Unpacked) -> Resul
     Ok(journal)
 }
 
-/// Moves what was unpacked into place, the audit log first: where a node has begun to run meanwhile,
-/// there is one, and nothing is moved.
+/// Moves what was unpacked into place, the audit log first: where a node has begun to run
+/// meanwhile, there is one, and nothing is moved.
 fn move_data(from: &Path, to: &Path) -> Result<(), Error> {
     let mut names = vec![];
     for entry in fs::read_dir(from).map_err(io_error(from))? {

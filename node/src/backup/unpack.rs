@@ -32,8 +32,8 @@ pub(super) struct Unpacked {
 }
 
 /// Decrypts a backup of the node of `settings` with the identities in a file, unpacks it into the
-/// empty folder `to`, and checks the signature, every file, the database, and the audit log from its
-/// first entry.
+/// empty folder `to`, and checks the signature, every file, the database, and the audit log from
+/// its first entry.
 pub(super) fn unpack(
     settings: &Settings,
     backup: &Path,
