@@ -1,19 +1,23 @@
 //! An owner that speaks the upload protocol by itself: with its own keys and whatever it likes to
 //! say.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use linkage_core::audit::tree::Hash;
 use linkage_core::encode::Header;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::{Project, Purpose};
 use linkage_core::upload::{Announcement, root};
+use linkage_node::identity::Role;
 use linkage_node::sealed::{self, Credential};
 use linkage_node::secret::SecretRef;
 use linkage_proto::v1;
+use linkage_proto::v1::uploads_client::UploadsClient;
 use ring::signature::Ed25519KeyPair;
+use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
 use crate::world::World;
+use crate::{calls, certificates};
 
 /// An owner's signing key and the project that it signs for.
 pub struct Sender {
@@ -133,4 +137,30 @@ pub fn signing_key(world: &World, party: &PartyId) -> Result<Ed25519KeyPair> {
     let seed = signing_secret(world, party)?;
     let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice());
     key.map_err(|_| anyhow::anyhow!("no signing key"))
+}
+
+/// A client of the matcher's uploads under a certificate of this owner.
+///
+/// # Errors
+/// When no certificate can be issued or the matcher cannot be reached.
+pub async fn uploads(world: &World, party: &PartyId) -> Result<UploadsClient<Channel>> {
+    let validity = certificates::today()?;
+    let pki = world.cluster.pki();
+    let files = pki.issue(Role::Owner, party.as_str(), &[], validity)?;
+    let channel = calls::connect_as(&files, world.matcher()?).await??;
+    Ok(UploadsClient::new(channel))
+}
+
+/// Sends chunks until they are acknowledged; the first chunk that is not on disk.
+///
+/// # Errors
+/// When a chunk is refused, or an acknowledgement does not get on.
+pub async fn put(uploads: &mut UploadsClient<Channel>, chunks: Vec<v1::Chunk>) -> Result<u32> {
+    let mut acks = uploads.put(tokio_stream::iter(chunks)).await?.into_inner();
+    let mut next = 0;
+    while let Some(ack) = acks.message().await? {
+        ensure!(ack.next_chunk > next, "{} after {next}", ack.next_chunk);
+        next = ack.next_chunk;
+    }
+    Ok(next)
 }

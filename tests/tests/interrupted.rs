@@ -20,7 +20,7 @@ use linkage_node::store::matcher::Upload;
 use linkage_proto::v1;
 use linkage_tests::proxy::Proxy;
 use linkage_tests::world::{Act, World, request};
-use linkage_tests::{calls, trail};
+use linkage_tests::{calls, sender, trail};
 use serde_json::Value;
 
 /// Enough that an upload takes several chunks of 256 KiB.
@@ -182,6 +182,33 @@ async fn owner_killed_within_an_upload() -> Result<()> {
     held.proxy.drained().await;
     let before = held.proxy.passed();
     held.world.act(Act::Upload, &owner, held.project).await?;
+    held.finished(before).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_stream_comes_between() -> Result<()> {
+    let mut held = Held::start(16).await?;
+    let upload = held.upload()?.context("no upload")?;
+    let body =
+        fs::read(held.world.outbox(&held.owner, held.project))?.split_off(upload.header.len());
+    let next = (held.spooled - upload.header.len() as u64) / CHUNK_BYTES;
+    let next = usize::try_from(next)?;
+    let chunk_bytes = usize::try_from(CHUNK_BYTES)?;
+    let rows = body.chunks(chunk_bytes).nth(next).context("no chunk")?;
+    let chunk = v1::Chunk {
+        upload: upload.id.to_vec().into(),
+        index: u32::try_from(next)?,
+        crc32c: crc32c::crc32c(rows),
+        rows: rows.to_vec().into(),
+    };
+    // What a lost stream may do: it takes the upload over and brings a chunk of its own.
+    let mut client = sender::uploads(&held.world, &held.owner).await?;
+    let stored = sender::put(&mut client, vec![chunk]).await?;
+    assert_eq!(usize::try_from(stored)?, next + 1);
+    held.proxy.stop_at(None);
+    // The owner's own stream ends there, and it goes on by itself where the matcher stands.
+    (&mut held.uploading).await??;
+    let before = held.proxy.passed();
     held.finished(before).await
 }
 

@@ -10,27 +10,18 @@ use linkage_core::encode::batch::read_header;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::upload::Part;
 use linkage_node::demo::Rules;
-use linkage_node::identity::Role;
 use linkage_proto::v1;
 use linkage_proto::v1::upload_state::State;
 use linkage_proto::v1::uploads_client::UploadsClient;
-use linkage_tests::sender::{Parcel, Sender, operation};
+use linkage_tests::sender::{Parcel, Sender, operation, put, uploads};
 use linkage_tests::world::{Act, World};
-use linkage_tests::{calls, certificates, trail};
+use linkage_tests::{calls, trail};
 use tonic::transport::Channel;
 
 const RECORDS: u64 = 200;
 
 /// Small, so that there are several.
 const CHUNK_BYTES: u32 = 16 * 1024;
-
-async fn uploads(world: &World, party: &PartyId) -> Result<UploadsClient<Channel>> {
-    let validity = certificates::today()?;
-    let pki = world.cluster.pki();
-    let files = pki.issue(Role::Owner, party.as_str(), &[], validity)?;
-    let channel = calls::connect_as(&files, world.matcher()?).await??;
-    Ok(UploadsClient::new(channel))
-}
 
 /// Two owners, one of which has uploaded in its own way.
 struct Scene {
@@ -104,17 +95,6 @@ async fn refusal(uploads: &mut UploadsClient<Channel>, chunks: Vec<v1::Chunk>) -
             }
         }
     }
-}
-
-/// Sends chunks until they are acknowledged; the first chunk that is not on disk.
-async fn put(uploads: &mut UploadsClient<Channel>, chunks: Vec<v1::Chunk>) -> Result<u32> {
-    let mut acks = uploads.put(tokio_stream::iter(chunks)).await?.into_inner();
-    let mut next = 0;
-    while let Some(ack) = acks.message().await? {
-        assert!(ack.next_chunk > next, "{} after {next}", ack.next_chunk);
-        next = ack.next_chunk;
-    }
-    Ok(next)
 }
 
 #[tokio::test(flavor = "multi_thread")]

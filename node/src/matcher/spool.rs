@@ -150,7 +150,9 @@ impl Spool {
     /// Appends chunk `index`. It is not on disk before [`Spool::sync`].
     pub(super) fn append(&mut self, index: u32, crc: u32, rows: &[u8]) -> Result<(), Fault> {
         if index != self.next_chunk() {
-            return Err(Fault::state(
+            // The sender begins again: a stream that it had lost may have brought this chunk.
+            return Err(Fault::new(
+                tonic::Code::Aborted,
                 "upload.order",
                 format!("chunk {index} came, chunk {} is next", self.next_chunk()),
             ));

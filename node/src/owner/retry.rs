@@ -72,10 +72,13 @@ impl Retry {
     }
 }
 
-/// Whether the other side, or the network, may answer otherwise in a while. Every other fault needs
-/// somebody to do something.
+/// Whether the other side, or the network, may answer otherwise in a while, or, where another stream
+/// came between, when the upload begins again. Every other fault needs somebody to do something.
 fn can_pass(fault: &Fault) -> bool {
-    matches!(fault.code(), Code::Unavailable | Code::DeadlineExceeded)
+    matches!(
+        fault.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Aborted
+    )
 }
 
 #[cfg(test)]
@@ -111,7 +114,7 @@ mod tests {
         };
         let fault = |code| Fault::new(code, "upload.test", "a test");
         let mut retry = Retry::new(&limits).unwrap();
-        for code in [Code::Unavailable, Code::DeadlineExceeded] {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Aborted] {
             assert!(retry.pause(fault(code)).await.is_ok(), "{code:?}");
         }
         for code in [
