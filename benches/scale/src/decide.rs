@@ -28,6 +28,10 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde_json::{Value, json};
 
+/// What the program allocates with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut words = std::env::args().skip(1);
     let mode = words.next().expect("a mode: assign, clusters, duplicates");
@@ -116,9 +120,7 @@ fn assign(pairs: u64, rows: u32) {
     let assigning = watch.seconds();
     let watch = Watch::start();
     let mut components = Components::new(2 * rows);
-    for pair in &made {
-        components.join(pair.a, rows + pair.b);
-    }
+    components.join_all(made.iter().map(|pair| (pair.a, rows + pair.b)));
     let joining = watch.seconds();
     let roots = (0..2 * rows).filter(|node| components.root(*node) == *node);
     print(&json!({

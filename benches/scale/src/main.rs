@@ -38,6 +38,10 @@ const THRESHOLD: f64 = 0.8;
 /// Agreement of diffused tokens that stands out by five standard deviations, 0.5 / sqrt(2048) each.
 const DIFFUSED_THRESHOLD: f64 = 0.555;
 
+/// What the program allocates with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut words = std::env::args().skip(1);
     let mode = words.next().expect("a mode: keyed, keyless, ...");

@@ -101,9 +101,8 @@ fn settled(batches: &[Columns<'_>], rng: &mut impl CryptoRng) -> Vec<Vec<u64>> {
         for (owner_b, b) in batches.iter().enumerate().skip(owner_a + 1) {
             let pairs = candidates::linked(a, b);
             let number = |owner: usize, row: u32| starts.get(owner).map_or(0, |first| first + row);
-            for (row_a, row_b) in pairs.joined() {
-                components.join(number(owner_a, row_a), number(owner_b, row_b));
-            }
+            let joined = pairs.joined();
+            components.join_all(joined.map(|(a, b)| (number(owner_a, a), number(owner_b, b))));
             let single = pairs.single(a.len(), b.len());
             let sample = (SAMPLE_PAIRS / single.len().max(1) as f64).min(1.0);
             for (row_a, row_b) in single {

@@ -77,9 +77,8 @@ impl Agglomeration {
         // A pair in conflict comes first of its kind and stays.
         self.pairs.dedup_by_key(|(x, y, _)| (*x, *y));
         let mut components = Components::new(self.records.count());
-        for (x, y, _) in self.pairs.iter().filter(|pair| pair.2 > 0.0) {
-            components.join(*x, *y);
-        }
+        let linked = self.pairs.iter().filter(|pair| pair.2 > 0.0);
+        components.join_all(linked.map(|(x, y, _)| (*x, *y)));
         let (mut edges, mut links) = (Vec::new(), 0_u64);
         for (x, y, weight) in self.pairs.drain(..) {
             links += u64::from(weight > 0.0);
@@ -96,9 +95,7 @@ impl Agglomeration {
             .map(|component| Component::new(component, missing.min(0.0), &of_single).joins())
             .collect();
         let mut clusters = Components::new(self.records.count());
-        for (x, y) in joins.into_iter().flatten() {
-            clusters.join(x, y);
-        }
+        clusters.join_all(joins.into_iter().flatten());
         let within = |edge: &(u32, u32, u32, f32)| edge.3 > 0.0;
         let mut kept = 0;
         for (_, x, y, _) in edges.iter().filter(|edge| within(edge)) {

@@ -37,8 +37,8 @@ struct OneToOne {
 }
 
 impl Taking for OneToOne {
-    fn admits(&self, pair: &ScoredPair) -> bool {
-        !self.a.has(pair.a) && !self.b.has(pair.b)
+    fn admits(&self, a: u32, b: u32) -> bool {
+        !self.a.has(a) && !self.b.has(b)
     }
 
     fn take(&mut self, pair: &ScoredPair) {
@@ -55,8 +55,8 @@ struct ManyToOne {
 }
 
 impl Taking for ManyToOne {
-    fn admits(&self, pair: &ScoredPair) -> bool {
-        !self.a.has(pair.a) && (pair.b as usize) < self.rows_b
+    fn admits(&self, a: u32, b: u32) -> bool {
+        !self.a.has(a) && (b as usize) < self.rows_b
     }
 
     fn take(&mut self, pair: &ScoredPair) {

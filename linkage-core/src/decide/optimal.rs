@@ -86,9 +86,8 @@ fn by_component(pairs: Vec<ScoredPair>, rows_a: usize, rows_b: usize) -> Vec<(u3
     let nodes = u32::try_from(rows_a + rows_b).unwrap_or(u32::MAX);
     let mut components = Components::new(nodes);
     let inside = |pair: &ScoredPair| pair.b < nodes.saturating_sub(first_b);
-    for pair in pairs.iter().filter(|pair| inside(pair)) {
-        components.join(pair.a, first_b + pair.b);
-    }
+    let all_inside = pairs.iter().filter(|pair| inside(pair));
+    components.join_all(all_inside.map(|pair| (pair.a, first_b + pair.b)));
     let mut numbered: Vec<(u32, ScoredPair)> = pairs
         .into_iter()
         .filter(inside)

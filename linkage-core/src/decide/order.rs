@@ -15,8 +15,8 @@ const RULES: usize = 1 << 8;
 
 /// What is taken so far, and what may still be.
 pub(super) trait Taking {
-    /// Whether a pair may be taken. Once it may not, it never may.
-    fn admits(&self, pair: &ScoredPair) -> bool;
+    /// Whether a pair of these rows may be taken. Once it may not, it never may.
+    fn admits(&self, a: u32, b: u32) -> bool;
 
     /// Takes a pair that may be.
     fn take(&mut self, pair: &ScoredPair);
@@ -27,23 +27,23 @@ pub(super) trait Taking {
 /// (a, b). At most 2^32 pairs.
 ///
 /// A stable counting sort by rule or quantised agreement, then an exact one within each bucket of
-/// what may still be taken.
+/// what may still be taken. Twelve bytes a pair.
 pub(super) fn take_best(pairs: &[ScoredPair], taking: &mut impl Taking) {
     let (order, ends) = by_bucket(pairs);
     let mut wanted: Vec<ScoredPair> = Vec::new();
     let mut start = 0;
     for end in ends {
         wanted.clear();
-        let bucket = order[start..end]
+        let admitted = order[start..end]
             .iter()
-            .map(|index| &pairs[*index as usize]);
-        wanted.extend(bucket.filter(|pair| taking.admits(pair)));
+            .filter(|[a, b, _]| taking.admits(*a, *b));
+        wanted.extend(admitted.map(|[_, _, index]| pairs[*index as usize]));
         let falling = |x: &ScoredPair, y: &ScoredPair| y.score.total_cmp(&x.score);
         if !wanted.is_sorted_by(|x, y| falling(x, y).is_le()) {
             wanted.sort_by(falling);
         }
         for pair in &wanted {
-            if taking.admits(pair) {
+            if taking.admits(pair.a, pair.b) {
                 taking.take(pair);
             }
         }
@@ -51,8 +51,12 @@ pub(super) fn take_best(pairs: &[ScoredPair], taking: &mut impl Taking) {
     }
 }
 
-/// Indices of the pairs bucket by bucket, in each by (a, b), and where each bucket ends.
-fn by_bucket(pairs: &[ScoredPair]) -> (Vec<u32>, Vec<usize>) {
+/// Rows of a pair and its index. Most pairs are turned down for their rows: with these at hand, the
+/// pairs themselves, which lie all over the memory, are read only where one may be taken.
+type Placed = [u32; 3];
+
+/// The pairs bucket by bucket, in each by (a, b), and where each bucket ends.
+fn by_bucket(pairs: &[ScoredPair]) -> (Vec<Placed>, Vec<usize>) {
     let by_rows = rows_order(pairs);
     let mut ends = vec![0_usize; RULES + BUCKETS + 1];
     for pair in pairs {
@@ -61,11 +65,12 @@ fn by_bucket(pairs: &[ScoredPair]) -> (Vec<u32>, Vec<usize>) {
     for at in 1..ends.len() {
         ends[at] += ends[at - 1];
     }
-    let mut order = vec![0_u32; pairs.len()];
+    let mut order = vec![[0; 3]; pairs.len()];
     // While it scatters, `ends[b]` walks from the start of bucket b to its end.
     let mut place = |index: u32| {
-        let next = &mut ends[bucket(&pairs[index as usize])];
-        order[*next] = index;
+        let pair = &pairs[index as usize];
+        let next = &mut ends[bucket(pair)];
+        order[*next] = [pair.a, pair.b, index];
         *next += 1;
     };
     match by_rows {
@@ -107,7 +112,7 @@ mod tests {
 
     /// Takes all.
     impl Taking for Vec<ScoredPair> {
-        fn admits(&self, _: &ScoredPair) -> bool {
+        fn admits(&self, _: u32, _: u32) -> bool {
             true
         }
 

@@ -307,22 +307,28 @@ impl Matcher {
             upload.state = sealed;
             resumed = false;
         }
+        let mut entry = None;
         if let State::Sealed(sealed) = upload.state {
-            self.check_upload(caller, &upload, sealed, resumed).await?;
+            entry = self.check_upload(caller, &upload, sealed, resumed).await?;
             upload = self.own_upload(caller, &id)?;
         }
         self.lanes.close(&id);
         let mut told = self.upload_state(&upload)?;
         if upload.state.is_accepted() {
-            told.receipt = self.receipt(&upload)?;
+            told.receipt = self.receipt(&upload, entry)?;
         }
         Ok(told)
     }
 
-    /// The proof that this node's log says that it accepted the batch.
-    fn receipt(&self, upload: &Upload) -> Result<String, Fault> {
-        let object = hex::encode(upload.id);
-        let entry = self.journal.find(Action::UploadAccept, &object)?;
+    /// The proof that this node's log says that it accepted the batch, in this entry if it is
+    /// known.
+    fn receipt(&self, upload: &Upload, entry: Option<u64>) -> Result<String, Fault> {
+        let entry = match entry {
+            Some(entry) => Some(entry),
+            None => self
+                .journal
+                .find(Action::UploadAccept, &hex::encode(upload.id))?,
+        };
         let entry = entry.ok_or_else(|| {
             let message = "the log has no entry of the accepted batch";
             Fault::new(Code::DataLoss, "audit.absent", message)
@@ -330,13 +336,14 @@ impl Matcher {
         Ok(self.journal.receipt(entry)?.to_string())
     }
 
+    /// Checks a sealed upload; the log's entry that accepts it, if it was written now.
     async fn check_upload(
         &self,
         caller: &Caller,
         upload: &Upload,
         sealed: Sealed,
         resumed: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<u64>, Fault> {
         let (dir, checked) = (self.uploads_dir.clone(), upload.clone());
         let check = operation::spawn_blocking(move || spool::check(&dir, &checked));
         let rows = Header::from_bytes(&upload.header)?.rows;
@@ -347,6 +354,7 @@ impl Matcher {
         let object = hex::encode(upload.id);
         // The log comes first: what it does not say has not happened. A crash between the two
         // leaves the upload sealed, and an entry that must not be written twice.
+        let mut entry = None;
         if !resumed || self.journal.find(action, &object)?.is_none() {
             let act = self
                 .journal
@@ -356,7 +364,7 @@ impl Matcher {
                 .digest("batch", &upload.digest)
                 .digest("root", &upload.root.0);
             match state.reason() {
-                None => act.ok()?,
+                None => entry = Some(act.logged()?),
                 Some(reason) => {
                     let refused = Fault::new(Code::DataLoss, reason.code(), reason.to_string());
                     act.failed(refused);
@@ -365,9 +373,10 @@ impl Matcher {
         }
         if state.is_accepted() {
             self.store.move_upload(&upload.id, upload.state, state)?;
-            return Ok(());
+            return Ok(entry);
         }
-        self.end_upload(upload, state)
+        self.end_upload(upload, state)?;
+        Ok(None)
     }
 
     /// Moves an upload to a final state without a batch, and removes its bytes.

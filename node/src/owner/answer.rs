@@ -11,7 +11,7 @@ use linkage_core::ask::{self, AskFilter, FILTER_BYTES_MAX};
 use linkage_core::audit::action::Action;
 use linkage_core::ids::ProjectId;
 use linkage_core::project::Project;
-use linkage_core::project::state::{Event, Refused};
+use linkage_core::project::state::{Active, Event, Refused};
 use linkage_proto::v1;
 use linkage_proto::v1::asks_client::AsksClient;
 use tonic::Code;
@@ -70,7 +70,8 @@ impl Owner {
 
     /// Refuses unless tokens may be sent now.
     fn may_answer(&self, project: &Project) -> Result<(), Fault> {
-        let key = self.vault.key(&project.id)?.ok_or(Refused::NoKey)?.id();
+        let state = self.state(&project.id)?;
+        let key = state.active().and_then(Active::key).ok_or(Refused::NoKey)?;
         self.store.permit(project, Event::Upload { key }).map(drop)
     }
 

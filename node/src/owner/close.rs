@@ -33,15 +33,12 @@ impl Owner {
             .count("kinds", destroyed.len() as u64)
             .intent()?;
         self.vault.destroy(id)?;
-        let outbox = self.outbox(id);
-        shred(&outbox)?;
-        shred(&outbox.with_extension("partial"))?;
-        self.forget(&outbox)?;
-        for part in [self.keys_file(id), self.answer_file(id)] {
-            shred(&part)?;
-            shred(&part.with_extension("partial"))?;
-            self.forget(&part)?;
+        for sent in [self.outbox(id), self.keys_file(id), self.answer_file(id)] {
+            shred(&sent)?;
+            shred(&sent.with_extension("partial"))?;
         }
+        // One for all three: what is sent is sent one after the other.
+        self.forget(&self.outbox(id))?;
         self.store.erase(id)?;
         let party = self.settings.party.clone();
         let receipt = Receipt::new(project, party.clone(), Timestamp::now(), destroyed)
