@@ -407,16 +407,18 @@ pub async fn follow(
     let mut stream = stream
         .map_err(|status| refused(party, &status))?
         .into_inner();
+    let mut result = Vec::new();
     while let Some(progress) = stream
         .message()
         .await
         .map_err(|status| refused(party, &status))?
     {
         show(&progress);
-        if !progress.result_json.is_empty() {
-            return serde_json::from_str(&progress.result_json)
-                .map_err(|_| Error::Answer("the node's result is not readable".to_owned()));
-        }
+        result.extend_from_slice(&progress.result_part);
     }
-    Err(Error::Answer(format!("{party} ended without a result")))
+    if result.is_empty() {
+        return Err(Error::Answer(format!("{party} ended without a result")));
+    }
+    serde_json::from_slice(&result)
+        .map_err(|_| Error::Answer("the node's result is not readable".to_owned()))
 }

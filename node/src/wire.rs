@@ -1,5 +1,6 @@
 //! Conversion between the wire's fields and domain types: a domain type or a typed refusal.
 
+use bytes::Bytes;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_core::project::ManifestSignature;
 use linkage_core::project::notice::{Kind, Notice};
@@ -8,6 +9,18 @@ use linkage_core::project::receipt::SignedReceipt;
 use linkage_proto::v1;
 
 use crate::fault::Fault;
+
+/// Bytes of a part of what is too long for one message: half of the least that a message may be
+/// limited to.
+const PART_BYTES: usize = 256 * 1024;
+
+/// Parts of `whole`, in order, each short enough for a message.
+pub fn parts(mut whole: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let next = whole.split_to(PART_BYTES.min(whole.len()));
+        (!next.is_empty()).then_some(next)
+    })
+}
 
 /// A project identity.
 ///
@@ -103,5 +116,21 @@ pub fn receipt_message((node, receipt): (String, SignedReceipt)) -> v1::Receipt 
         node,
         receipt: receipt.bytes.into(),
         signature: receipt.signature.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_short_and_make_up_the_whole() {
+        for length in [0, 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES] {
+            let whole: Vec<u8> = (0_u8..=250).cycle().take(length).collect();
+            let parts: Vec<Bytes> = parts(whole.clone().into()).collect();
+            assert_eq!(parts.len(), length.div_ceil(PART_BYTES));
+            assert!(parts.iter().all(|part| part.len() <= PART_BYTES));
+            assert_eq!(parts.concat(), whole);
+        }
     }
 }

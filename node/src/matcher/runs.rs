@@ -19,6 +19,7 @@ use crate::fault::Fault;
 use crate::observe::operation;
 use crate::procedures::{Runs, runs};
 use crate::store::matcher::{Run, Upload};
+use crate::wire;
 
 /// Positions in one message: 256 KiB.
 const POSITIONS_PER_PART: usize = 65_536;
@@ -36,16 +37,24 @@ impl Runs for Matcher {
             let result = matcher
                 .run(member.caller(), member.project(), &events)
                 .await;
-            let event = result.map_err(Status::from).map(|run| {
-                let run = v1::RunSummary {
-                    run: run.id.to_vec().into(),
-                    report_json: run.report,
-                };
-                v1::RunEvent {
-                    event: Some(RunEvent::Summary(run)),
+            let run = match result {
+                Ok(run) => run,
+                Err(fault) => {
+                    let _ = events.send(Err(fault.into())).await;
+                    return;
                 }
+            };
+            let summary = RunEvent::Summary(v1::RunSummary {
+                run: run.id.to_vec().into(),
             });
-            let _ = events.send(event).await;
+            // Of sixty owners a report has 1770 pairs and tens of megabytes.
+            let parts = wire::parts(run.report.into()).map(RunEvent::ReportPart);
+            for event in parts.chain([summary]) {
+                let event = v1::RunEvent { event: Some(event) };
+                if events.send(Ok(event)).await.is_err() {
+                    return;
+                }
+            }
         });
         Ok(ReceiverStream::new(stream))
     }
@@ -103,7 +112,7 @@ impl Matcher {
         let accepted: Vec<_> = uploads
             .iter()
             .filter(|upload| upload.state.is_accepted())
-            .map(|upload| crate::wire::party(&upload.party))
+            .map(|upload| wire::party(&upload.party))
             .collect::<Result<_, _>>()?;
         let missing = project.others_than(&accepted);
         self.permit(project, Event::Link { missing })?;

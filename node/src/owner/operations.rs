@@ -22,6 +22,9 @@ use crate::procedures::{Operations, operations};
 use crate::store::owner::Positions;
 use crate::wire;
 
+/// Longest report of a run that is taken from the matcher: of sixty owners it has about 40 MB.
+const REPORT_BYTES_MAX: usize = 256 << 20;
+
 impl Operations for Owner {
     async fn draft(
         &self,
@@ -254,13 +257,20 @@ impl Owner {
             .await
             .map_err(relayed)?
             .into_inner();
+        let mut read = Vec::new();
         while let Some(event) = events.message().await.map_err(relayed)? {
             match event.event {
                 Some(RunEvent::Progress(at)) => {
                     report.step("link", at.done.into(), at.total.into())
                 }
+                Some(RunEvent::ReportPart(part)) => {
+                    if read.len() + part.len() > REPORT_BYTES_MAX {
+                        return Err(Fault::malformed("the matcher's report"));
+                    }
+                    read.extend_from_slice(&part);
+                }
                 Some(RunEvent::Summary(summary)) => {
-                    let parsed = serde_json::from_str::<serde_json::Value>(&summary.report_json);
+                    let parsed = serde_json::from_slice::<serde_json::Value>(&read);
                     let content = parsed.map_err(|_| Fault::malformed("the matcher's report"))?;
                     // The matcher links once it has all batches.
                     let linked = Event::Link { missing: vec![] };

@@ -7,6 +7,7 @@ use tonic::Status;
 
 use crate::fault::Fault;
 use crate::observe::operation;
+use crate::wire;
 
 /// Messages under way; a reader that lags misses some.
 const WAITING: usize = 64;
@@ -30,7 +31,7 @@ impl Reporter {
             step: step.to_owned(),
             done,
             total,
-            result_json: String::new(),
+            result_part: Vec::new().into(),
         };
         let _ = self.0.try_send(Ok(progress));
     }
@@ -45,16 +46,24 @@ where
     let (sender, receiver) = mpsc::channel(WAITING);
     let acting = act(Reporter(sender.clone()));
     operation::spawn(async move {
-        let last = acting
-            .await
-            .map_err(Status::from)
-            .map(|result| v1::Progress {
+        let result = match acting.await {
+            Ok(result) => result.to_string(),
+            Err(fault) => {
+                let _ = sender.send(Err(fault.into())).await;
+                return;
+            }
+        };
+        for result_part in wire::parts(result.into()) {
+            let part = v1::Progress {
                 step: "done".to_owned(),
                 done: 1,
                 total: 1,
-                result_json: result.to_string(),
-            });
-        let _ = sender.send(last).await;
+                result_part,
+            };
+            if sender.send(Ok(part)).await.is_err() {
+                return;
+            }
+        }
     });
     ReceiverStream::new(receiver)
 }
