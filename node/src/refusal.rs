@@ -23,8 +23,10 @@ pub enum Refusal {
     NotYetValid,
     /// The certificate is not meant for this side of a connection.
     WrongEku,
-    /// The certificate, or one above it, is revoked.
+    /// The certificate is revoked.
     Revoked,
+    /// An authority above the certificate is revoked.
+    AuthorityRevoked,
     /// A revocation list that decides on the certificate is past its next update.
     ListExpired,
     /// No usable revocation list covers an authority above the certificate.
@@ -65,13 +67,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason except [`Refusal::Identity`], which has a list of its own.
-    const PLAIN: [Self; 23] = [
+    const PLAIN: [Self; 24] = [
         Self::NoClientCertificate,
         Self::UnknownCa,
         Self::Expired,
         Self::NotYetValid,
         Self::WrongEku,
         Self::Revoked,
+        Self::AuthorityRevoked,
         Self::ListExpired,
         Self::NoRevocationList,
         Self::WeakKey,
@@ -100,6 +103,7 @@ impl Refusal {
             Self::NotYetValid => "tls.not_yet_valid",
             Self::WrongEku => "tls.wrong_eku",
             Self::Revoked => "tls.revoked",
+            Self::AuthorityRevoked => "tls.authority_revoked",
             Self::ListExpired => "tls.revocation_list_expired",
             Self::NoRevocationList => "tls.no_revocation_list",
             Self::WeakKey => "tls.weak_key",
@@ -169,6 +173,7 @@ impl Refusal {
             AlertDescription::CertificateExpired => Self::Expired,
             AlertDescription::UnsupportedCertificate => Self::WrongEku,
             AlertDescription::CertificateRevoked => Self::Revoked,
+            AlertDescription::AccessDenied => Self::AuthorityRevoked,
             AlertDescription::BadCertificateStatusResponse => Self::ListExpired,
             AlertDescription::CertificateUnknown => Self::NoRevocationList,
             AlertDescription::BadCertificate | AlertDescription::DecryptError => {
@@ -191,6 +196,7 @@ impl Refusal {
                 Self::NotYetValid
             }
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::ApplicationVerificationFailure => Self::AuthorityRevoked,
             CertificateError::InvalidOcspResponse
             | CertificateError::ExpiredRevocationList
             | CertificateError::ExpiredRevocationListContext { .. } => Self::ListExpired,
@@ -217,7 +223,8 @@ impl fmt::Display for Refusal {
             Self::Expired => "the certificate is expired",
             Self::NotYetValid => "the certificate is not valid yet",
             Self::WrongEku => "the certificate is not meant for this use",
-            Self::Revoked => "the certificate, or one above it, is revoked",
+            Self::Revoked => "the certificate is revoked",
+            Self::AuthorityRevoked => "an authority above the certificate is revoked",
             Self::ListExpired => "the revocation list is past its next update",
             Self::NoRevocationList => "no revocation list covers the certificate's authority",
             Self::WeakKey => "a key is weak: P-256, P-384, Ed25519 or RSA of 2048 bits is required",

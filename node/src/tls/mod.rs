@@ -17,6 +17,7 @@ pub use error::TlsError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
@@ -64,12 +65,20 @@ fn client_verifier(
     material: &Material,
     files: &TlsFiles,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(material.roots(files)?, provider())
-        .with_crls(material.lists.iter().cloned())
-        .enforce_revocation_expiration()
-        .build()
-        .map_err(|source| TlsError::verifier(files, source))?;
-    Ok(Arc::new(verify::Clients(verifier)))
+    let roots = material.roots(files)?;
+    let builder = || {
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider())
+            .with_crls(material.lists.iter().cloned())
+            .enforce_revocation_expiration()
+    };
+    let refused = |source| TlsError::verifier(files, source);
+    Ok(Arc::new(verify::Clients(verify::Checks {
+        whole: builder().build().map_err(refused)?,
+        own: builder()
+            .only_check_end_entity_revocation()
+            .build()
+            .map_err(refused)?,
+    })))
 }
 
 fn server_of(
@@ -90,16 +99,25 @@ fn server_of(
 }
 
 fn client_of(material: &Material, files: &TlsFiles) -> Result<Arc<ClientConfig>, TlsError> {
-    let verifier = WebPkiServerVerifier::builder_with_provider(material.roots(files)?, provider())
-        .with_crls(material.lists.iter().cloned())
-        .enforce_revocation_expiration()
-        .build()
-        .map_err(|source| TlsError::verifier(files, source))?;
+    let roots = material.roots(files)?;
+    let builder = || {
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider())
+            .with_crls(material.lists.iter().cloned())
+            .enforce_revocation_expiration()
+    };
+    let refused = |source| TlsError::verifier(files, source);
+    let checks = verify::Checks::<dyn ServerCertVerifier> {
+        whole: builder().build().map_err(refused)?,
+        own: builder()
+            .only_check_end_entity_revocation()
+            .build()
+            .map_err(refused)?,
+    };
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(TlsError::Versions)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verify::Servers(verifier)))
+        .with_custom_certificate_verifier(Arc::new(verify::Servers(checks)))
         .with_client_auth_cert(material.chain.clone(), material.key.clone_key())
         .map_err(|source| TlsError::pair(files, source))?;
     config.alpn_protocols = vec![ALPN_H2.to_vec()];

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | a revocation list is past its next update | `bad_certificate_status_response` |
 //! | no list covers an authority, or the key is weak | `certificate_unknown` |
+//! | an authority above the certificate is revoked | `access_denied` |
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,11 +39,20 @@ const ED25519: &str = "1.3.101.112";
 
 /// Checks clients.
 #[derive(Debug)]
-pub(super) struct Clients(pub(super) Arc<dyn ClientCertVerifier>);
+pub(super) struct Clients(pub(super) Checks<dyn ClientCertVerifier>);
 
 /// Checks servers.
 #[derive(Debug)]
-pub(super) struct Servers(pub(super) Arc<dyn ServerCertVerifier>);
+pub(super) struct Servers(pub(super) Checks<dyn ServerCertVerifier>);
+
+/// webpki's check, and one that tells which certificate of a chain it found revoked.
+#[derive(Debug)]
+pub(super) struct Checks<V: ?Sized> {
+    /// Of the whole chain.
+    pub(super) whole: Arc<V>,
+    /// The same, but authorities are not looked up in the lists.
+    pub(super) own: Arc<V>,
+}
 
 /// A refusal as the cause of a certificate error.
 #[derive(Debug)]
@@ -65,9 +75,13 @@ pub(crate) fn named(error: &OtherError) -> Option<Refusal> {
     error.0.downcast_ref::<Cause>().map(|cause| cause.0)
 }
 
-/// Gives the faults of revocation lists errors, and thereby alerts, of their own.
-fn told_apart(error: rustls::Error) -> rustls::Error {
+/// Gives the faults of revocation lists errors, and thereby alerts, of their own. `own_holds` tells
+/// whether the peer's own certificate is in order.
+fn told_apart(error: rustls::Error, own_holds: impl FnOnce() -> bool) -> rustls::Error {
     match error {
+        rustls::Error::InvalidCertificate(CertificateError::Revoked) if own_holds() => {
+            CertificateError::ApplicationVerificationFailure.into()
+        }
         rustls::Error::InvalidCertificate(
             CertificateError::ExpiredRevocationList
             | CertificateError::ExpiredRevocationListContext { .. },
@@ -110,7 +124,7 @@ pub(crate) fn is_strong(key: &SubjectPublicKeyInfo<'_>) -> bool {
 
 impl ClientCertVerifier for Clients {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.0.whole.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -120,9 +134,12 @@ impl ClientCertVerifier for Clients {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         check_keys(std::iter::once(end_entity).chain(intermediates))?;
-        self.0
-            .verify_client_cert(end_entity, intermediates, now)
-            .map_err(told_apart)
+        let Checks { whole, own } = &self.0;
+        let checked = whole.verify_client_cert(end_entity, intermediates, now);
+        checked.map_err(|error| {
+            let own = || own.verify_client_cert(end_entity, intermediates, now);
+            told_apart(error, || own().is_ok())
+        })
     }
 
     fn verify_tls12_signature(
@@ -132,6 +149,7 @@ impl ClientCertVerifier for Clients {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.0
+            .whole
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -142,11 +160,12 @@ impl ClientCertVerifier for Clients {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.0
+            .whole
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.0.whole.supported_verify_schemes()
     }
 }
 
@@ -160,9 +179,11 @@ impl ServerCertVerifier for Servers {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         check_keys(std::iter::once(end_entity).chain(intermediates))?;
-        self.0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map_err(told_apart)
+        let Checks { whole, own } = &self.0;
+        let check = |by: &dyn ServerCertVerifier| {
+            by.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        check(&**whole).map_err(|error| told_apart(error, || check(&**own).is_ok()))
     }
 
     fn verify_tls12_signature(
@@ -172,6 +193,7 @@ impl ServerCertVerifier for Servers {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.0
+            .whole
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -182,11 +204,12 @@ impl ServerCertVerifier for Servers {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.0
+            .whole
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.0.whole.supported_verify_schemes()
     }
 }
 

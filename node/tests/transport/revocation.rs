@@ -90,7 +90,7 @@ async fn a_certificate_below_a_revoked_one_is_refused() {
     who(&server.connect(&leaf).await.unwrap()).await.unwrap();
     server.stop().await;
     let server = ToyServer::start_with(server_files(true), Limits::default()).await;
-    refused(&server, &leaf, "tls.revoked").await;
+    refused(&server, &leaf, "tls.authority_revoked").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
