@@ -69,7 +69,7 @@ impl ResumeFile {
 
     /// Replaces it as a whole, durably: after a crash it is the old one or the new one.
     pub(super) fn write(&self, resume: &Resume) -> io::Result<()> {
-        let partial = self.0.with_extension("resume.partial");
+        let partial = self.partial();
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -82,12 +82,19 @@ impl ResumeFile {
         File::open(self.0.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
 
-    /// Removes it, if it is there.
+    /// Removes it, if it is there, and what a crash has left of one.
     pub(super) fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for path in [&self.0, &self.partial()] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
+    }
+
+    fn partial(&self) -> PathBuf {
+        self.0.with_extension("resume.partial")
     }
 }
 
@@ -111,8 +118,11 @@ mod tests {
         file.write(&resume).unwrap();
         assert_eq!(file.read("d1").unwrap(), Some(resume));
         assert_eq!(file.read("d2").unwrap(), None);
+        // As a crash leaves it.
+        fs::write(file.partial(), b"{").unwrap();
         file.remove().unwrap();
         file.remove().unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         assert_eq!(file.read("d1").unwrap(), None);
         fs::write(dir.path().join("p.resume"), b"{}").unwrap();
         assert!(file.read("d1").is_err());
