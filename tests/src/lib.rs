@@ -10,6 +10,7 @@
 //! | [`departments`] | small generated data sets and the truth about them |
 //! | [`world`] | running nodes, and a project's steps as their operators take them |
 //! | [`calls`] | single calls under any certificate, and the reasons of refusals |
+//! | [`crashing`] | nodes that die at one of their writes |
 //! | [`certificates`] | certificates that the development authority would not issue |
 //! | [`postgres`] | a PostgreSQL server with TLS |
 //! | [`protocol`] | any procedure of the protocol, called by its descriptor |
@@ -24,6 +25,7 @@
 
 pub mod calls;
 pub mod certificates;
+pub mod crashing;
 pub mod departments;
 pub mod estimates;
 pub mod febrl;

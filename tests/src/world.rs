@@ -1,6 +1,6 @@
 //! Running nodes and a project taken through its steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use linkage_core::decide::Clusters;
@@ -65,19 +65,7 @@ impl World {
     /// # Errors
     /// When the processes cannot be started.
     pub fn start(dir: TempDir, sources: &[(PartyId, PathBuf)]) -> Result<Self> {
-        let specs: Vec<_> = sources
-            .iter()
-            .map(|(party, path)| OwnerSpec {
-                party: party.clone(),
-                datasets: vec![(DATASET.to_owned(), path.clone())],
-            })
-            .collect();
-        let cluster = Cluster::start(&dir.path().join("world"), program::linkage()?, &specs)?;
-        Ok(Self {
-            cluster,
-            owners: specs.into_iter().map(|spec| spec.party).collect(),
-            _dir: dir,
-        })
+        Self::start_with(dir, program::linkage()?, sources, false)
     }
 
     /// Starts a matcher and generated departments whose nodes cosign each other's audit logs.
@@ -87,8 +75,22 @@ impl World {
     pub fn witnessed(records: u64, seed: u64) -> Result<(Self, Departments)> {
         let dir = tempfile::tempdir()?;
         let departments = Departments::generate(dir.path(), records, seed)?;
-        let specs: Vec<_> = departments
-            .sources
+        let world = Self::start_with(dir, program::linkage()?, &departments.sources, true)?;
+        Ok((world, departments))
+    }
+
+    /// As [`Self::start`], as processes of `program`, which cosign each other's audit logs if
+    /// `is_witnessed`.
+    ///
+    /// # Errors
+    /// When the processes cannot be started.
+    pub fn start_with(
+        dir: TempDir,
+        program: &Path,
+        sources: &[(PartyId, PathBuf)],
+        is_witnessed: bool,
+    ) -> Result<Self> {
+        let specs: Vec<_> = sources
             .iter()
             .map(|(party, path)| OwnerSpec {
                 party: party.clone(),
@@ -96,14 +98,11 @@ impl World {
             })
             .collect();
         let world = dir.path().join("world");
-        let cluster = Cluster::start_with(&world, program::linkage()?, &specs, true)?;
-        let owners = specs.into_iter().map(|spec| spec.party).collect();
-        let world = Self {
-            cluster,
-            owners,
+        Ok(Self {
+            cluster: Cluster::start_with(&world, program, &specs, is_witnessed)?,
+            owners: specs.into_iter().map(|spec| spec.party).collect(),
             _dir: dir,
-        };
-        Ok((world, departments))
+        })
     }
 
     /// The matcher's party.
@@ -144,7 +143,8 @@ impl World {
         self.node_dir(party).join("data")
     }
 
-    fn node_dir(&self, party: &PartyId) -> PathBuf {
+    /// The folder of a node's configuration, keys and data.
+    pub fn node_dir(&self, party: &PartyId) -> PathBuf {
         self.cluster.dir().join("nodes").join(party.as_str())
     }
 
