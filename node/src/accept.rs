@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,6 +21,7 @@ use crate::goaway;
 use crate::handshakes::{Handshakes, Place};
 use crate::identity::Identity;
 use crate::limits::Limits;
+use crate::net::{Connection, Listener};
 use crate::refusal::Refusal;
 use crate::tls::ALPN_H2;
 use crate::tls::credentials::Credentials;
@@ -44,19 +44,19 @@ pub trait RefusalSink: Send + Sync + 'static {
 }
 
 /// What the accept loop needs for each connection.
-pub(crate) struct Acceptor {
+pub(crate) struct Acceptor<C> {
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) trust_domain: String,
     pub(crate) limits: Limits,
     pub(crate) refusals: Arc<dyn RefusalSink>,
     pub(crate) connections: Arc<Connections>,
     /// Takes the accepted connections to the HTTP/2 server.
-    pub(crate) accepted: mpsc::Sender<Result<PeerStream, Infallible>>,
+    pub(crate) accepted: mpsc::Sender<Result<PeerStream<C>, Infallible>>,
 }
 
-impl Acceptor {
+impl<C: Connection> Acceptor<C> {
     /// Accepts connections until it is dropped; then the listener closes and handshakes end.
-    pub(crate) async fn run(self, listener: TcpListener) {
+    pub(crate) async fn run(self, listener: impl Listener<Connection = C>) {
         let handshakes = Handshakes::new(self.limits.silent_max, self.limits.handshakes_max);
         let acceptor = Arc::new(self);
         let mut tasks = JoinSet::new();
@@ -79,7 +79,7 @@ impl Acceptor {
     /// place.
     async fn admit(
         self: Arc<Self>,
-        tcp: TcpStream,
+        tcp: C,
         address: SocketAddr,
         place: Place,
         mut lost: oneshot::Receiver<()>,
@@ -116,17 +116,12 @@ impl Acceptor {
         }
     }
 
-    async fn handshake(
-        &self,
-        tcp: TcpStream,
-        place: &Place,
-    ) -> Result<TlsStream<TcpStream>, (io::Error, TcpStream)> {
-        // Looks at a byte instead of waiting for readiness, which may be reported without any.
-        if let Err(error) = tcp.peek(&mut [0]).await {
+    async fn handshake(&self, mut tcp: C, place: &Place) -> Result<TlsStream<C>, (io::Error, C)> {
+        if let Err(error) = tcp.spoken().await {
             return Err((error, tcp));
         }
         place.speak();
-        if let Err(error) = tcp.set_nodelay(true) {
+        if let Err(error) = tcp.set_prompt() {
             return Err((error, tcp));
         }
         // The newest settings, so that new certificates count from the next connection on.
@@ -139,7 +134,7 @@ impl Acceptor {
     /// Decides on a connection whose handshake is done.
     fn judge(
         &self,
-        tls: &TlsStream<TcpStream>,
+        tls: &TlsStream<C>,
         address: SocketAddr,
         generation: u64,
     ) -> Result<(Arc<Peer>, Admission), Refusal> {

@@ -17,7 +17,6 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -27,6 +26,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::goaway;
 use crate::identity::{Identity, IdentityFault};
 use crate::limits::Limits;
+use crate::net::{Connection as _, Network, System};
 use crate::refusal::Refusal;
 use crate::tls::verify::is_strong;
 
@@ -106,6 +106,19 @@ pub async fn connect(
     config: Arc<ClientConfig>,
     limits: &Limits,
 ) -> Result<Channel, ConnectError> {
+    connect_over(System, target, config, limits).await
+}
+
+/// As [`connect`], over this network.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_over(
+    network: impl Network,
+    target: Target,
+    config: Arc<ClientConfig>,
+    limits: &Limits,
+) -> Result<Channel, ConnectError> {
     let address = target.address().to_owned();
     // TLS is the connector's work; tonic would start its own for https.
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
@@ -117,6 +130,7 @@ pub async fn connect(
         .keep_alive_while_idle(true)
         .http2_max_header_list_size(limits.header_list_bytes_max);
     let dialler = Arc::new(Dialler {
+        network,
         target,
         config,
         limits: limits.clone(),
@@ -156,6 +170,7 @@ pub async fn probe(
 ) -> Result<Seen, ConnectError> {
     let limits = limits.clone();
     let dialler = Dialler {
+        network: System,
         target,
         config,
         limits,
@@ -164,17 +179,18 @@ pub async fn probe(
 }
 
 /// Makes the connections of one channel.
-struct Dialler {
+struct Dialler<N> {
+    network: N,
     target: Target,
     config: Arc<ClientConfig>,
     limits: Limits,
 }
 
-impl Dialler {
+impl<N: Network> Dialler<N> {
     /// Connects, checks who answers, and waits for the server's first frame.
     async fn dial(
         &self,
-    ) -> Result<(impl AsyncRead + AsyncWrite + Unpin + use<>, Seen), ConnectError> {
+    ) -> Result<(impl AsyncRead + AsyncWrite + Unpin + use<N>, Seen), ConnectError> {
         let deadline = Instant::now() + self.limits.connect_timeout;
         let late = |step| {
             move |_| ConnectError::Timeout {
@@ -183,11 +199,11 @@ impl Dialler {
             }
         };
 
-        let tcp = TcpStream::connect(self.target.address());
+        let tcp = self.network.dial(self.target.address());
         let tcp = timeout_at(deadline, tcp)
             .await
             .map_err(late(Step::Tcp))?
-            .and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp))
+            .and_then(|tcp| tcp.set_prompt().map(|()| tcp))
             .map_err(|error| self.unreachable(error))?;
 
         let connector = TlsConnector::from(Arc::clone(&self.config));
@@ -219,7 +235,7 @@ impl Dialler {
     }
 
     /// Refuses a server that our authority vouches for but that is another party.
-    fn check_identity(&self, tls: &TlsStream<TcpStream>) -> Result<Seen, ConnectError> {
+    fn check_identity(&self, tls: &TlsStream<N::Connection>) -> Result<Seen, ConnectError> {
         let (_, session) = tls.get_ref();
         let certificate = session
             .peer_certificates()

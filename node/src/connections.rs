@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use crate::identity::Identity;
+use crate::net::Connection;
 use crate::refusal::Refusal;
 use crate::tls::credentials::Credentials;
 
@@ -202,14 +202,14 @@ impl Drop for Admission {
 }
 
 /// A connection after its handshake, as handed to the HTTP/2 server.
-pub(crate) struct PeerStream {
-    tls: TlsStream<TcpStream>,
+pub(crate) struct PeerStream<C> {
+    tls: TlsStream<C>,
     peer: Arc<Peer>,
     admission: Admission,
 }
 
-impl PeerStream {
-    pub(crate) fn new(tls: TlsStream<TcpStream>, peer: Arc<Peer>, admission: Admission) -> Self {
+impl<C> PeerStream<C> {
+    pub(crate) fn new(tls: TlsStream<C>, peer: Arc<Peer>, admission: Admission) -> Self {
         Self {
             tls,
             peer,
@@ -218,7 +218,7 @@ impl PeerStream {
     }
 }
 
-impl Connected for PeerStream {
+impl<C: Connection> Connected for PeerStream<C> {
     type ConnectInfo = Arc<Peer>;
 
     fn connect_info(&self) -> Arc<Peer> {
@@ -226,7 +226,7 @@ impl Connected for PeerStream {
     }
 }
 
-impl AsyncRead for PeerStream {
+impl<C: Connection> AsyncRead for PeerStream<C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -237,7 +237,7 @@ impl AsyncRead for PeerStream {
     }
 }
 
-impl AsyncWrite for PeerStream {
+impl<C: Connection> AsyncWrite for PeerStream<C> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

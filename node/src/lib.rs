@@ -16,6 +16,7 @@ mod goaway;
 mod handshakes;
 pub mod identity;
 pub mod limits;
+pub mod net;
 pub mod pki;
 pub mod procedures;
 pub mod refusal;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,6 +18,7 @@ use crate::authz::layer::AuthzLayer;
 use crate::connections::Connections;
 use crate::fault::Fault;
 use crate::limits::Limits;
+use crate::net::Listener;
 use crate::observe::operation::OperationLayer;
 use crate::tls::credentials::Credentials;
 
@@ -55,7 +55,7 @@ pub struct Stopped {
 /// # Errors
 /// [`ServeError`] if the HTTP/2 server fails or ends unasked.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     options: ServeOptions,
     routes: Routes,
     shutdown: impl Future<Output = ()>,
