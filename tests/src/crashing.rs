@@ -202,7 +202,10 @@ fn is_killed(status: &str) -> bool {
 }
 
 /// Copies a folder with its files, their permissions included.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     fs::set_permissions(to, from.metadata()?.permissions())?;
     for entry in fs::read_dir(from)? {

@@ -10,7 +10,7 @@ use linkage_core::project::Project;
 use linkage_node::auditlog::AuditLog;
 use linkage_node::authz::layer::AuthzLayer;
 use linkage_node::authz::permit::{Manifests, Member};
-use linkage_node::authz::table::Table;
+use linkage_node::authz::table::{Rule, Table};
 use linkage_node::demo::cluster::{MATCHER, TRUST_DOMAIN};
 use linkage_node::entropy;
 use linkage_node::fault::Fault;
@@ -22,6 +22,7 @@ use linkage_node::pki::DevPki;
 use linkage_node::procedures::{Asks, Mailbox, Runs, Services, asks, mailbox, runs};
 use linkage_node::service::{ServeOptions, serve};
 use linkage_node::store::matcher::MatcherStore;
+use linkage_node::tls::TlsFiles;
 use linkage_node::tls::credentials::Credentials;
 use linkage_proto::v1;
 use ring::signature::Ed25519KeyPair;
@@ -75,20 +76,9 @@ impl Cheater {
     /// # Errors
     /// When it cannot be started.
     pub async fn start(dir: &Path, pki: &DevPki) -> Result<Self> {
-        let seed = entropy::secret()?;
-        let keys = NodeKeys::derive(seed.as_slice(), TRUST_DOMAIN, "matcher", MATCHER)?;
-        let log = AuditLog::open(&dir.join("audit"), keys)?;
-        let me = Identity::new(TRUST_DOMAIN, Role::Matcher, MATCHER)?;
-        let journal = Journal::new(log, me);
-        let uploads = dir.join("uploads");
-        std::fs::create_dir(&uploads)?;
-        let store = MatcherStore::open(&dir.join("matcher.db"))?;
         let limits = Limits::default();
-        let party = MATCHER.parse()?;
-        let signing = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
-            .map_err(|_| anyhow::anyhow!("no signing key"))?;
-        let (journal_of, limits_of) = (journal.clone(), limits.clone());
-        let matcher = Matcher::new(store, uploads, journal_of, party, limits_of, signing);
+        let secret = entropy::secret()?;
+        let (matcher, journal) = open(dir, secret.as_slice(), &limits)?;
 
         let (cheat, seen) = watch::channel(Cheat::default());
         let cheating = Arc::new(Cheating {
@@ -110,17 +100,7 @@ impl Cheater {
         )?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let credentials = Credentials::read(files)?;
-        // A sender that is gone means that the node stops.
-        let (keep, hold) = watch::channel(None);
-        let options = ServeOptions {
-            credentials: Arc::clone(&credentials),
-            trust_domain: TRUST_DOMAIN.to_owned(),
-            limits,
-            refusals: Arc::new(journal.clone()),
-            authz: AuthzLayer::new(Table::new(MATCHER, &rules)?, credentials, Arc::new(journal)),
-            hold,
-        };
+        let (options, keep) = options(files, &limits, &rules, journal)?;
         let serving = tokio::spawn(async move {
             // Ends with the task only; whoever calls it then hears of a lost connection.
             let never = std::future::pending;
@@ -138,6 +118,50 @@ impl Cheater {
     pub fn cheat(&self, cheat: Cheat) {
         self.cheat.send_replace(cheat);
     }
+}
+
+/// A matcher over the data in `dir`, and its journal; `secret` is that of its signing key.
+///
+/// # Errors
+/// When they cannot be opened, or the secret is of no key.
+pub fn open(dir: &Path, secret: &[u8], limits: &Limits) -> Result<(Arc<Matcher>, Journal)> {
+    let keys = NodeKeys::derive(secret, TRUST_DOMAIN, "matcher", MATCHER)?;
+    let log = AuditLog::open(&dir.join("audit"), keys)?;
+    let me = Identity::new(TRUST_DOMAIN, Role::Matcher, MATCHER)?;
+    let journal = Journal::new(log, me);
+    let uploads = dir.join("uploads");
+    std::fs::create_dir_all(&uploads)?;
+    let store = MatcherStore::open(&dir.join("matcher.db"))?;
+    let party = MATCHER.parse()?;
+    let signing = Ed25519KeyPair::from_seed_unchecked(secret)
+        .map_err(|_| anyhow::anyhow!("no signing key"))?;
+    let (journal_of, limits_of) = (journal.clone(), limits.clone());
+    let matcher = Matcher::new(store, uploads, journal_of, party, limits_of, signing);
+    Ok((matcher, journal))
+}
+
+/// How a matcher serves, and what must be kept as long as it does.
+///
+/// # Errors
+/// When the certificate cannot be used, or two rules are for one procedure.
+pub fn options(
+    files: TlsFiles,
+    limits: &Limits,
+    rules: &[Rule],
+    journal: Journal,
+) -> Result<(ServeOptions, watch::Sender<Option<Fault>>)> {
+    let credentials = Credentials::read(files)?;
+    // A sender that is gone means that the node stops.
+    let (keep, hold) = watch::channel(None);
+    let options = ServeOptions {
+        credentials: Arc::clone(&credentials),
+        trust_domain: TRUST_DOMAIN.to_owned(),
+        limits: limits.clone(),
+        refusals: Arc::new(journal.clone()),
+        authz: AuthzLayer::new(Table::new(MATCHER, rules)?, credentials, Arc::new(journal)),
+        hold,
+    };
+    Ok((options, keep))
 }
 
 /// The services with changed answers.

@@ -151,6 +151,25 @@ pub async fn uploads(world: &World, party: &PartyId) -> Result<UploadsClient<Cha
     Ok(UploadsClient::new(channel))
 }
 
+/// The chunks of a batch, of the upload of this name.
+///
+/// # Errors
+/// When the bytes are no batch.
+pub fn chunks(batch: &[u8], chunk_bytes: u32, upload: &[u8]) -> Result<Vec<v1::Chunk>> {
+    let header = linkage_core::encode::batch::read_header(&mut &*batch)?.to_bytes();
+    let end = batch.len().checked_sub(32).context("too short")?;
+    let body = batch.get(header.len()..end).context("too short")?;
+    let chunks = (0..).zip(body.chunks(chunk_bytes as usize));
+    Ok(chunks
+        .map(|(index, rows)| v1::Chunk {
+            upload: upload.to_vec().into(),
+            index,
+            crc32c: crc32c::crc32c(rows),
+            rows: rows.to_vec().into(),
+        })
+        .collect())
+}
+
 /// Sends chunks until they are acknowledged; the first chunk that is not on disk.
 ///
 /// # Errors

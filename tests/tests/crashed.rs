@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use linkage_core::audit::receipt::Receipt;
-use linkage_core::encode::batch::read_header;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_node::auditlog::verify::verify_dir;
 use linkage_node::demo::Rules;
@@ -198,20 +197,6 @@ impl AtMatcher {
             batch,
         })
     }
-
-    /// The chunks from `next` on.
-    fn chunks(&self, upload: &[u8], next: u32) -> Result<Vec<v1::Chunk>> {
-        let header = read_header(&mut self.batch.as_slice())?.to_bytes().len();
-        let body = self.batch.get(header..self.batch.len() - 32);
-        let chunks = (0..).zip(body.context("short")?.chunks(CHUNK_BYTES as usize));
-        let chunks = chunks.map(|(index, rows)| v1::Chunk {
-            upload: upload.to_vec().into(),
-            index,
-            crc32c: crc32c::crc32c(rows),
-            rows: rows.to_vec().into(),
-        });
-        Ok(chunks.skip(usize::try_from(next)?).collect())
-    }
 }
 
 impl Scene for AtMatcher {
@@ -249,7 +234,8 @@ impl Scene for AtMatcher {
             told.stored
         );
         if begun.state() == State::Open {
-            let mut chunks = self.chunks(&upload, begun.next_chunk)?.into_iter();
+            let chunks = sender::chunks(&self.batch, CHUNK_BYTES, &upload)?;
+            let mut chunks = chunks.into_iter().skip(usize::try_from(begun.next_chunk)?);
             if let Some(first) = chunks.next() {
                 // One after the other, so that each is written by itself.
                 let (give, chunk) = mpsc::channel(1);

@@ -13,7 +13,7 @@ use linkage_node::demo::Rules;
 use linkage_proto::v1;
 use linkage_proto::v1::upload_state::State;
 use linkage_proto::v1::uploads_client::UploadsClient;
-use linkage_tests::sender::{Parcel, Sender, operation, put, uploads};
+use linkage_tests::sender::{self, Parcel, Sender, operation, put, uploads};
 use linkage_tests::world::{Act, World};
 use linkage_tests::{calls, trail};
 use tonic::transport::Channel;
@@ -55,20 +55,7 @@ impl Scene {
 
     /// The chunks of the batch, of upload `upload`.
     fn chunks(&self, upload: &[u8]) -> Result<Vec<v1::Chunk>> {
-        let header = read_header(&mut self.batch.as_slice())?.to_bytes().len();
-        let body = self
-            .batch
-            .get(header..self.batch.len() - 32)
-            .context("too short")?;
-        let chunks = (0..).zip(body.chunks(CHUNK_BYTES as usize));
-        Ok(chunks
-            .map(|(index, rows)| v1::Chunk {
-                upload: upload.to_vec().into(),
-                index,
-                crc32c: crc32c::crc32c(rows),
-                rows: rows.to_vec().into(),
-            })
-            .collect())
+        sender::chunks(&self.batch, CHUNK_BYTES, upload)
     }
 
     fn actions(&self, action: Action) -> Result<usize> {
