@@ -72,8 +72,9 @@ impl Retry {
     }
 }
 
-/// Whether the other side, or the network, may answer otherwise in a while, or, where another stream
-/// came between, when the upload begins again. Every other fault needs somebody to do something.
+/// Whether the other side, or the network, may answer otherwise in a while, or, where another
+/// stream came between, when the upload begins again. Every other fault needs somebody to do
+/// something.
 fn can_pass(fault: &Fault) -> bool {
     matches!(
         fault.code(),
