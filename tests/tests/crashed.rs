@@ -370,10 +370,10 @@ impl Scene for AtOwner {
         let (world, owner) = (&self.crashing.world, &self.owner);
         let outbox = world.outbox(owner, self.project);
         arrived(world, self.project, owner, &fs::read(&outbox)?)?;
-        // No drafts. What is kept for resuming may stay until the matcher's question is answered.
+        // No drafts. What is kept for resuming may stay where the crash came just before it went.
         for file in fs::read_dir(outbox.parent().context("no folder")?)? {
             let path = file?.path();
-            let known = ["tokens", "keys", "resume"].map(|name| outbox.with_extension(name));
+            let known = ["tokens", "keys", "keys.resume"].map(|name| outbox.with_extension(name));
             ensure!(known.contains(&path), "{} is left", path.display());
         }
         let receipts = fs::read_dir(world.data_dir(owner).join("receipts"))?.count();

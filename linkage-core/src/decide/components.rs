@@ -52,8 +52,8 @@ impl Components {
         self.join_roots(x, y)
     }
 
-    /// Makes one set of the two nodes of every pair. Of a group of pairs the parents are read first:
-    /// they lie all over the memory, and so are fetched from it at the same time.
+    /// Makes one set of the two nodes of every pair. Of a group of pairs the parents are read
+    /// first: they lie all over the memory, and so are fetched from it at the same time.
     pub fn join_all(&mut self, pairs: impl IntoIterator<Item = (u32, u32)>) {
         let mut pairs = pairs.into_iter();
         let mut group = [(0, 0); GROUP];

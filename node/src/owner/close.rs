@@ -36,9 +36,8 @@ impl Owner {
         for sent in [self.outbox(id), self.keys_file(id), self.answer_file(id)] {
             shred(&sent)?;
             shred(&sent.with_extension("partial"))?;
+            self.forget(&sent)?;
         }
-        // One for all three: what is sent is sent one after the other.
-        self.forget(&self.outbox(id))?;
         self.store.erase(id)?;
         let party = self.settings.party.clone();
         let receipt = Receipt::new(project, party.clone(), Timestamp::now(), destroyed)

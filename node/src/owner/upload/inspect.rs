@@ -5,7 +5,7 @@ use linkage_core::ids::ProjectId;
 use linkage_proto::v1;
 use linkage_proto::v1::upload_state::State;
 
-use super::resume::{Resume, ResumeFile};
+use super::resume::ResumeFile;
 use crate::authz::permit::Caller;
 use crate::fault::Fault;
 use crate::owner::Owner;
@@ -42,7 +42,7 @@ impl Owner {
         id: &ProjectId,
     ) -> Result<v1::UploadProgress, Fault> {
         self.project(id)?;
-        let (_, name) = self.under_way(id)?.ok_or_else(|| {
+        let (file, name) = self.under_way(id)?.ok_or_else(|| {
             let message = "no upload of this project is under way; one that is accepted cannot be \
                            given up";
             Fault::state("upload.none", message)
@@ -52,20 +52,22 @@ impl Owner {
             .project(id)
             .ok()?;
         let state = self.uploads().await?.abort(name).await.map_err(relayed)?;
-        self.forget(&self.outbox(id))?;
+        file.remove()?;
         self.told(id, &state.into_inner())
     }
 
-    /// The upload that was begun and is not known to have come to its end.
-    fn under_way(&self, id: &ProjectId) -> Result<Option<(Resume, v1::UploadName)>, Fault> {
-        let resume = ResumeFile::beside(&self.outbox(id)).any()?;
-        Ok(resume.and_then(|resume| {
-            let upload = hex::decode(resume.upload.as_deref()?).ok()?;
-            let name = v1::UploadName {
-                upload: upload.into(),
-            };
-            Some((resume, name))
-        }))
+    /// The upload that was begun and is not known to have come to its end: the latest of what is
+    /// sent one after the other.
+    fn under_way(&self, id: &ProjectId) -> Result<Option<(ResumeFile, v1::UploadName)>, Fault> {
+        for sent in [self.answer_file(id), self.keys_file(id), self.outbox(id)] {
+            let file = ResumeFile::beside(&sent);
+            let upload = file.any()?.and_then(|resume| resume.upload);
+            if let Some(upload) = upload.and_then(|upload| hex::decode(upload).ok()) {
+                let upload = upload.into();
+                return Ok(Some((file, v1::UploadName { upload })));
+            }
+        }
+        Ok(None)
     }
 
     fn told(&self, id: &ProjectId, state: &v1::UploadState) -> Result<v1::UploadProgress, Fault> {

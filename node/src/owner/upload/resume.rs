@@ -47,9 +47,12 @@ mod text {
 pub(super) struct ResumeFile(PathBuf);
 
 impl ResumeFile {
-    /// The file beside the batch at `outbox`.
-    pub(super) fn beside(outbox: &Path) -> Self {
-        Self(outbox.with_extension("resume"))
+    /// The file beside what is sent, `sent`: each has its own, since the answer to the matcher may
+    /// be under way before it is noted that the keys have come.
+    pub(super) fn beside(sent: &Path) -> Self {
+        let mut path = sent.as_os_str().to_owned();
+        path.push(".resume");
+        Self(path.into())
     }
 
     /// What it says of the batch with this digest.
@@ -124,7 +127,7 @@ mod tests {
         file.remove().unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         assert_eq!(file.read("d1").unwrap(), None);
-        fs::write(dir.path().join("p.resume"), b"{}").unwrap();
+        fs::write(dir.path().join("p.tokens.resume"), b"{}").unwrap();
         assert!(file.read("d1").is_err());
     }
 }
