@@ -1,21 +1,19 @@
 //! Nodes that die at one of their writes.
 //!
-//! A library in C, `tests/crash/writes.c`, stands between a node and the system's calls that change
-//! files. It counts those in the node's own data folder, and kills the process at the one it is
-//! told. The node's program knows nothing of it.
+//! A library in C, `tests/preload/writes.c`, stands between a node and the system's calls that
+//! change files. It counts those in the node's own data folder, and kills the process at the one it
+//! is told. The node's program knows nothing of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use linkage_core::ids::PartyId;
 use linkage_node::demo::cluster::Error as ClusterError;
 use linkage_node::settings::NodeRole;
 
-use crate::departments::Departments;
-use crate::program;
+use crate::preload;
 use crate::world::World;
 
 /// How long a process whose connections have ended may take to be dead.
@@ -62,22 +60,11 @@ impl Crashing {
     /// When files or processes cannot be made.
     pub fn of_departments(records: u64, seed: u64) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("crash");
-        let library = dir.path().join("writes.so");
-        let compiled = Command::new("cc")
-            .args([
-                "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o",
-            ])
-            .args([&library, &sources.join("writes.c")])
-            .status()
-            .context("cc cannot be run")?;
-        ensure!(compiled.success(), "cc: {compiled}");
-        let linkage = program::linkage()?.display().to_string();
-        fs::write(dir.path().join("program"), linkage)?;
-        let saved = dir.path().join("saved");
-        let departments = Departments::generate(dir.path(), records, seed)?;
-        let program = sources.join("linkage");
-        let world = World::start_with(dir, &program, &departments.sources, false)?;
+        let (library, saved) = (
+            preload::library(dir.path(), "writes")?,
+            dir.path().join("saved"),
+        );
+        let world = preload::departments(dir, records, seed)?;
         Ok(Self {
             world,
             library,
@@ -91,7 +78,7 @@ impl Crashing {
     /// # Errors
     /// When it does not come up for another reason.
     pub fn start_counted(&mut self, node: &NodeName, crash: Option<Crash>) -> Result<bool> {
-        let (role, party) = node;
+        let (_, party) = node;
         let (at, torn) = match crash {
             None => (0, false),
             Some(Crash::Before(at)) => (at, false),
@@ -100,7 +87,6 @@ impl Crashing {
         let trace = self.trace_file(party);
         let _ = fs::remove_file(&trace);
         let settings = [
-            format!("LD_PRELOAD={}", self.library.display()),
             format!(
                 "LINKAGE_CRASH_FOLDER={}",
                 self.world.data_dir(party).display()
@@ -109,10 +95,7 @@ impl Crashing {
             format!("LINKAGE_CRASH_AT={at}"),
             format!("LINKAGE_CRASH_TORN={}", u8::from(torn)),
         ];
-        let file = self.world.node_dir(party).join("crash");
-        fs::write(&file, settings.join("\n"))?;
-        let started = self.world.cluster.restart(*role, party);
-        fs::remove_file(file)?;
+        let started = preload::restart(&mut self.world, node, &self.library, &settings)?;
         match started {
             Ok(()) => Ok(true),
             Err(ClusterError::Died { status, .. }) if crash.is_some() && is_killed(&status) => {

@@ -31,6 +31,7 @@ pub mod estimates;
 pub mod febrl;
 pub mod matcher;
 pub mod postgres;
+pub mod preload;
 pub mod program;
 pub mod protocol;
 pub mod proxy;
