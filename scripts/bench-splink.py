@@ -14,7 +14,7 @@ from pathlib import Path
 PROGRAM, DATA, FOLDER = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 ROWS = int(sys.argv[4]) if len(sys.argv) > 4 else None
 SEED = os.environ.get("SEED", "11")
-MEMORY = os.environ.get("MEMORY", "6GB")
+MEMORY = os.environ.get("MEMORY")
 warnings.filterwarnings("ignore")
 
 
@@ -325,7 +325,8 @@ def compare_rows():
 
     def splink():
         load_packages()
-        connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder / "spill")})
+        limit = {"memory_limit": MEMORY} if MEMORY else {}
+        connection = duckdb.connect(config={"temp_directory": str(folder / "spill"), **limit})
         db = DuckDBAPI(connection=connection)
         frames = []
         for name in names:
