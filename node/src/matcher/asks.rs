@@ -1,6 +1,5 @@
 //! Asking owners for the tokens that are worth comparing: filters out, tokens back.
 
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -195,7 +194,7 @@ fn ask(dir: &Path, project: &ProjectId, uploads: &[Upload]) -> Result<Vec<Ask>, 
         .iter()
         .map(|upload| {
             let file = std::fs::File::open(spool::path(dir, &upload.id))?;
-            let read = Batch::read(BufReader::new(file));
+            let read = Batch::read_file(&file);
             read.map_err(|error| Fault::internal("store.batch", &error))
         })
         .collect::<Result<_, _>>()?;

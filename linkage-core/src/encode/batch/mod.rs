@@ -30,7 +30,8 @@ mod read;
 mod row;
 mod write;
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufReader, Read};
 
 pub use columns::Columns;
 pub use error::{BatchError, StreamError};
@@ -209,6 +210,41 @@ impl Batch {
         let mut batch = Self::new(reader.header().clone());
         while reader.read_group(&mut batch)? > 0 {}
         Ok(batch)
+    }
+
+    /// As [`Batch::read`], from a file. Room for all rows is made at once, which takes half of the
+    /// time that growing does; but none for rows that the file has no bytes for.
+    ///
+    /// # Errors
+    /// As [`Batch::read`].
+    pub fn read_file(file: &File) -> Result<Self, StreamError> {
+        let bytes = file.metadata()?.len();
+        let mut reader = BatchReader::new(BufReader::new(file))?;
+        let mut batch = Self::new(reader.header().clone());
+        if reader.header().body_bytes() <= bytes {
+            batch.reserve(usize::try_from(reader.header().rows).unwrap_or(0));
+        }
+        while reader.read_group(&mut batch)? > 0 {}
+        Ok(batch)
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        let tokens = if self.header.layout().token == 0 {
+            0
+        } else {
+            rows
+        };
+        self.words.reserve_exact(tokens * self.width());
+        self.ones.reserve_exact(rows);
+        for column in &mut self.link_keys {
+            column.reserve_exact(rows);
+        }
+        for column in &mut self.block_keys {
+            column.reserve_exact(rows);
+        }
+        for column in &mut self.classes {
+            column.reserve_exact(rows);
+        }
     }
 
     /// Reads header, rows and trailer; refuses trailing bytes.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use linkage_core::encode::Columns;
@@ -264,7 +264,7 @@ pub fn tokens(path: &Path) -> Result<Batch, Error> {
         source,
     };
     let file = File::open(path).map_err(io)?;
-    Batch::read(BufReader::new(file)).map_err(|error| match error {
+    Batch::read_file(&file).map_err(|error| match error {
         StreamError::Io(source) => io(source),
         StreamError::Batch(source) => refused(source),
     })
