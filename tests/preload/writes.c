@@ -195,13 +195,8 @@ OURS int open64(const char *path, int flags, ...) {
     return open_at(AT_FDCWD, path, flags, mode);
 }
 
-OURS int open(const char *path, int flags, ...) {
-    va_list rest;
-    va_start(rest, flags);
-    mode_t mode = mode_of(flags, rest);
-    va_end(rest);
-    return open_at(AT_FDCWD, path, flags, mode);
-}
+/* The same on 64 bits. */
+OURS int open(const char *path, int flags, ...) __attribute__((alias("open64")));
 
 OURS int rename(const char *from, const char *to) {
     step("rename", to, 0);

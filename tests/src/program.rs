@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use serde_json::Value;
 
 /// Folders and files that the program is built from, below the workspace.
 const SOURCES: [&str; 4] = ["node", "linkage-core", "proto", "Cargo.lock"];
@@ -20,6 +21,25 @@ pub fn linkage() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = PROGRAM.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
     found.as_deref().map_err(|error| anyhow!("{error}"))
+}
+
+/// `linkage peer test`: its exit code and what it says of each node.
+///
+/// # Errors
+/// When it cannot be run or says nothing readable.
+pub fn peer_test(config: &Path) -> Result<(Option<i32>, Vec<Value>)> {
+    let output = Command::new(linkage()?)
+        .args(["--json", "peer", "test", "--config"])
+        .arg(config)
+        .output()?;
+    let shown: Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let peers = shown
+        .get("peers")
+        .and_then(Value::as_array)
+        .context("no peers")?
+        .clone();
+    Ok((output.status.code(), peers))
 }
 
 #[allow(

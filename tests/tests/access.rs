@@ -12,8 +12,9 @@ use linkage_node::demo::Rules;
 use linkage_node::demo::cluster::Node;
 use linkage_node::identity::Role;
 use linkage_node::settings::NodeRole;
+use linkage_tests::program::peer_test;
 use linkage_tests::world::World;
-use linkage_tests::{certificates, program, trail};
+use linkage_tests::{certificates, trail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -23,22 +24,6 @@ const RECORDS: u64 = 50;
 
 /// How long the end of a reload may take to appear in the log.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// `linkage peer test`: its exit code and what it says of each node.
-fn peer_test(config: &Path) -> Result<(Option<i32>, Vec<Value>)> {
-    let output = std::process::Command::new(program::linkage()?)
-        .args(["--json", "peer", "test", "--config"])
-        .arg(config)
-        .output()?;
-    let shown: Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-    let peers = shown
-        .get("peers")
-        .and_then(Value::as_array)
-        .context("no peers")?
-        .clone();
-    Ok((output.status.code(), peers))
-}
 
 /// Has a node read its files anew, and waits for the entry that says how that ended.
 fn reload(node: &Node) -> Result<Outcome> {

@@ -25,6 +25,7 @@ use linkage_proto::v1;
 use linkage_proto::v1::witness_client::WitnessClient;
 use linkage_tests::calls::{connect_as, refusal};
 use linkage_tests::certificates::today;
+use linkage_tests::crashing::copy_folder;
 use linkage_tests::program;
 use linkage_tests::sender::signing_secret;
 use linkage_tests::trail;
@@ -228,7 +229,7 @@ async fn every_kind_of_tampering_has_its_exit_code() -> Result<()> {
     world.cluster.stop();
     let dir = audit_dir(&world, &owner);
     let kept = early.path().join("checkpoint");
-    copy(&dir, &early.path().join("rewound"))?;
+    copy_folder(&dir, &early.path().join("rewound"))?;
     world.cluster.restart(NodeRole::Owner, &owner)?;
     world.cluster.stop();
     fs::copy(dir.join("checkpoint"), &kept)?;
@@ -267,20 +268,6 @@ async fn every_kind_of_tampering_has_its_exit_code() -> Result<()> {
         fs::write(&journal, bytes)?;
         let (found, shown) = code(&[text(&dir)])?;
         assert_eq!(found, expected, "{shown}");
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for file in fs::read_dir(from)? {
-        let file = file?;
-        let target = to.join(file.file_name());
-        if file.file_type()?.is_dir() {
-            copy(&file.path(), &target)?;
-        } else {
-            fs::copy(file.path(), target)?;
-        }
     }
     Ok(())
 }

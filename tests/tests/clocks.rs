@@ -12,6 +12,7 @@ use linkage_core::ids::PartyId;
 use linkage_node::auditlog::verify::verify_dir;
 use linkage_node::demo::Rules;
 use linkage_node::settings::NodeRole;
+use linkage_tests::program::peer_test;
 use linkage_tests::world::{Act, World};
 use linkage_tests::{preload, program, trail};
 use serde_json::Value;
@@ -63,32 +64,18 @@ impl Scene {
         Ok(fs::rename(beside, &self.ahead)?)
     }
 
-    fn linkage(&self, arguments: &[&str], config: &Path) -> Result<Command> {
-        let mut command = Command::new(program::linkage()?);
-        command.args(arguments).arg("--config").arg(config);
-        Ok(command)
-    }
-
     /// What the owner's `linkage peer test` says of the matcher.
     fn peer(&self) -> Result<Value> {
-        let config = &self.world.node(&self.owner)?.config;
-        let output = self
-            .linkage(&["--json", "peer", "test"], config)?
-            .output()?;
-        let shown: Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let peers = shown
-            .get("peers")
-            .and_then(Value::as_array)
-            .context("no peers")?;
+        let (_, peers) = peer_test(&self.world.node(&self.owner)?.config)?;
         let matcher = peers.iter().find(|peer| peer["role"] == "matcher");
         let result = matcher.and_then(|matcher| matcher.get("result"));
         result.cloned().context("no matcher")
     }
 
     fn doctor(&self, party: &PartyId, ahead: Option<&Path>) -> Result<Output> {
-        let config = self.world.node(party)?.config.clone();
-        let mut command = self.linkage(&["doctor"], &config)?;
+        let mut command = Command::new(program::linkage()?);
+        command.args(["doctor", "--config"]);
+        command.arg(&self.world.node(party)?.config);
         if let Some(ahead) = ahead {
             command.env("LD_PRELOAD", &self.library);
             command.env("LINKAGE_CLOCK_FILE", ahead);
