@@ -51,7 +51,7 @@ pub(super) struct Tables {
 }
 
 /// The positions that draws are made from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Draws {
     positions: Vec<u32>,
     split: Vec<Vec<u32>>,

@@ -3,9 +3,10 @@
 //!
 //! **What is promised.** [`updated`] gives what a full search of the new records gives, to the last
 //! bit: pairs, agreements, conflicts and counts. Where it cannot, it says so by [`FullSearch`] and
-//! gives nothing. It can where pairs were and would be found by keys, with the same floor, and no
-//! key of a record that is new or gone has a block too large to be compared whole, before or after:
-//! whether two records share a key of allowed size is then a matter of these two and of no third.
+//! gives nothing. It can where pairs were and would be found by keys, with the same floor; no key of
+//! a record that is new or gone has a block too large to be compared whole, before or after; and
+//! other such blocks, if there are any, would be cut at the same token bits: whether two records are
+//! brought together is then a matter of these two and of no third.
 
 use std::collections::HashSet;
 
@@ -14,6 +15,7 @@ use super::hits::{Hit, Hits};
 use super::join::{Deal, Join, Key};
 use super::keyed::{Sides, join, larger};
 use super::linked::{Linked, LinkedPair, contradicting};
+use super::lsh::Draws;
 use super::order::pack;
 use super::plan::Choice;
 use super::score::{Gather, Scorer};
@@ -35,6 +37,10 @@ pub enum FullSearch {
     /// A key of a changed record brings more pairs together than are compared.
     #[error("a changed record shares a key with too many others")]
     LargeBlock,
+    /// Blocks that were cut would now be cut at other token bits: those that are most balanced
+    /// among all records.
+    #[error("large blocks would now be cut at other token bits")]
+    Cut,
 }
 
 /// One search for candidates: two sides' records (the same twice, within one owner), and what was
@@ -70,6 +76,15 @@ pub(super) fn updated(
         floor,
     )?;
     let gained = touching(sides, [change_a.fresh(), change_b.fresh()], settings, floor)?;
+    let draws = |(a, b, _): Sides<'_, '_>| Draws::new(a, b);
+    let cut = before
+        .found
+        .block_rules
+        .iter()
+        .any(|count| count.blocks_split > 0);
+    if cut && draws(before.sides) != draws(sides) {
+        return Err(FullSearch::Cut);
+    }
 
     let moved = |a: u32, b: u32| {
         let (a, b) = (change_a.now(a)?, change_b.now(b)?);
@@ -342,6 +357,10 @@ mod tests {
         Ok(())
     }
 
+    fn searched_anew(why: FullSearch) -> bool {
+        matches!(why, FullSearch::LargeBlock | FullSearch::Cut)
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -361,13 +380,13 @@ mod tests {
             let updated = across_updated((&old.0, &old.1, &found), (&new.0, &new.1), (&changes.0, &changes.1), &settings);
             match updated {
                 Ok(updated) => same(&updated, &across(&new.0, &new.1, &settings))?,
-                Err(refused) => prop_assert_eq!(refused, FullSearch::LargeBlock),
+                Err(refused) => prop_assert!(searched_anew(refused)),
             }
 
             let found = within(&old.0, &settings);
             match within_updated((&old.0, &found), &new.0, &changes.0, &settings) {
                 Ok(updated) => same(&updated, &within(&new.0, &settings))?,
-                Err(refused) => prop_assert_eq!(refused, FullSearch::LargeBlock),
+                Err(refused) => prop_assert!(searched_anew(refused)),
             }
         }
 
@@ -399,6 +418,24 @@ mod tests {
         assert_eq!(change.fresh(), [false, false, true]);
         assert_eq!(change.counts(), (2, 1));
         assert_eq!(change.now(99), None);
+    }
+
+    /// None of the records in the block changes, but those elsewhere decide where it is cut.
+    #[test]
+    fn a_block_that_would_be_cut_elsewhere_is_searched_anew() {
+        let mut rows: Rows = (0..24).map(|at| (at % 4 + 1, 1, 0)).collect();
+        let old = batch(&rows);
+        rows.extend([(5, 0, 0); 12]);
+        let new = batch(&rows);
+        let (old, new) = (old.columns(), new.columns());
+        let settings = settings(0, 100);
+        let found = within(&old, &settings);
+        assert!(found.block_rules.iter().any(|count| count.blocks_split > 0));
+        let updated = |new: &Columns<'_>| {
+            within_updated((&old, &found), new, &Change::between(&old, new), &settings)
+        };
+        assert_eq!(updated(&new).unwrap_err(), FullSearch::Cut);
+        assert!(updated(&old).is_ok());
     }
 
     #[test]
