@@ -12,7 +12,7 @@ pub fn one_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<Sco
     let mut taking = OneToOne {
         a: Bitmap::new(rows_a),
         b: Bitmap::new(rows_b),
-        taken: Vec::new(),
+        taken: Vec::with_capacity(pairs.len().min(rows_a).min(rows_b)),
     };
     take_best(pairs, &mut taking);
     taking.taken
@@ -24,7 +24,7 @@ pub fn many_to_one(pairs: &[ScoredPair], rows_a: usize, rows_b: usize) -> Vec<Sc
     let mut taking = ManyToOne {
         a: Bitmap::new(rows_a),
         rows_b,
-        taken: Vec::new(),
+        taken: Vec::with_capacity(pairs.len().min(rows_a)),
     };
     take_best(pairs, &mut taking);
     taking.taken

@@ -5,13 +5,21 @@
     reason = "every index comes from an enumeration of the slice that it is used on, or is a bucket"
 )]
 
+use std::ops::Range;
+
 use crate::candidates::ScoredPair;
 
-/// Buckets of pairs without a link key: agreements to 12 bits. As many streams of writes stay in a
-/// core's own cache; exact order within a bucket is a sort of those that are still wanted.
-const BUCKETS: usize = 1 << 12;
+/// Agreements of pairs without a link key, to 12 bits. As many streams of writes stay in a core's
+/// own cache; exact order within a bucket is a sort of those that are still wanted.
+const AGREEMENTS: usize = 1 << 12;
 
 const RULES: usize = 1 << 8;
+
+/// Rules, best first, then agreements, best first.
+const BUCKETS: usize = RULES + AGREEMENTS;
+
+/// Pairs that a round has room for at least: 3 MiB of them.
+const LEAST_ROOM: usize = 1 << 18;
 
 /// What is taken so far, and what may still be.
 pub(super) trait Taking {
@@ -26,59 +34,114 @@ pub(super) trait Taking {
 /// by falling agreement; then by (a, b). The order of `pairs` itself does not matter, but is best
 /// (a, b). At most 2^32 pairs.
 ///
-/// A stable counting sort by rule or quantised agreement, then an exact one within each bucket of
-/// what may still be taken. Twelve bytes a pair.
+/// In rounds, the best buckets first: a stable counting sort, by rule or quantised agreement, of
+/// about a quarter of the pairs, then an exact one within each bucket. What one round takes rules
+/// out most pairs of the next, which are read over but neither kept nor sorted. Three bytes a pair.
 pub(super) fn take_best(pairs: &[ScoredPair], taking: &mut impl Taking) {
-    let (order, ends) = by_bucket(pairs);
-    let mut wanted: Vec<ScoredPair> = Vec::new();
-    let mut start = 0;
-    for end in ends {
-        wanted.clear();
-        let admitted = order[start..end]
-            .iter()
-            .filter(|[a, b, _]| taking.admits(*a, *b));
-        wanted.extend(admitted.map(|[_, _, index]| pairs[*index as usize]));
-        let falling = |x: &ScoredPair, y: &ScoredPair| y.score.total_cmp(&x.score);
-        if !wanted.is_sorted_by(|x, y| falling(x, y).is_le()) {
-            wanted.sort_by(falling);
+    take_in_rounds(pairs, taking, (pairs.len() / 4).max(LEAST_ROOM));
+}
+
+/// A round takes no more pairs than there is `room` for, but a whole bucket at least.
+fn take_in_rounds(pairs: &[ScoredPair], taking: &mut impl Taking, room: usize) {
+    let by_rows = rows_order(pairs);
+    let (mut placed, mut wanted) = (Vec::new(), Vec::new());
+    let mut round = 0..0;
+    while round.end < BUCKETS {
+        let mut ends = counts(pairs, taking, round.end);
+        round = fitting(&ends, round.end, room);
+        place(
+            pairs,
+            by_rows.as_deref(),
+            taking,
+            &round,
+            &mut ends,
+            &mut placed,
+        );
+        let mut start = 0;
+        for end in &ends[round.clone()] {
+            take_bucket(pairs, &placed[start..*end], taking, &mut wanted);
+            start = *end;
         }
-        for pair in &wanted {
-            if taking.admits(pair.a, pair.b) {
-                taking.take(pair);
-            }
-        }
-        start = end;
     }
+}
+
+/// How many pairs of each bucket from `first` on may still be taken.
+fn counts(pairs: &[ScoredPair], taking: &impl Taking, first: usize) -> Vec<usize> {
+    let mut counts = vec![0; BUCKETS];
+    for pair in pairs {
+        let bucket = bucket(pair);
+        if bucket >= first && taking.admits(pair.a, pair.b) {
+            counts[bucket] += 1;
+        }
+    }
+    counts
+}
+
+/// The buckets from `first` on that there is room for together, one at least.
+fn fitting(counts: &[usize], first: usize, room: usize) -> Range<usize> {
+    let mut held = 0;
+    let more = counts[first..].iter().skip(1).take_while(|next| {
+        held += **next;
+        held + counts[first] <= room
+    });
+    first..first + 1 + more.count()
 }
 
 /// Rows of a pair and its index. Most pairs are turned down for their rows: with these at hand, the
 /// pairs themselves, which lie all over the memory, are read only where one may be taken.
 type Placed = [u32; 3];
 
-/// The pairs bucket by bucket, in each by (a, b), and where each bucket ends.
-fn by_bucket(pairs: &[ScoredPair]) -> (Vec<Placed>, Vec<usize>) {
-    let by_rows = rows_order(pairs);
-    let mut ends = vec![0_usize; RULES + BUCKETS + 1];
-    for pair in pairs {
-        ends[bucket(pair) + 1] += 1;
+/// Puts the pairs of a round that may be taken into `placed`, bucket by bucket, in each by (a, b).
+/// `ends` comes with the number of such pairs and goes with the place where each bucket ends.
+fn place(
+    pairs: &[ScoredPair],
+    by_rows: Option<&[u32]>,
+    taking: &impl Taking,
+    round: &Range<usize>,
+    ends: &mut [usize],
+    placed: &mut Vec<Placed>,
+) {
+    let mut held = 0;
+    for end in &mut ends[round.clone()] {
+        held += std::mem::replace(end, held);
     }
-    for at in 1..ends.len() {
-        ends[at] += ends[at - 1];
-    }
-    let mut order = vec![[0; 3]; pairs.len()];
-    // While it scatters, `ends[b]` walks from the start of bucket b to its end.
-    let mut place = |index: u32| {
-        let pair = &pairs[index as usize];
-        let next = &mut ends[bucket(pair)];
-        order[*next] = [pair.a, pair.b, index];
-        *next += 1;
+    placed.clear();
+    placed.resize(held, [0; 3]);
+    // `ends[b]` walks from the start of bucket b to its end.
+    let mut place = |index: u32, pair: &ScoredPair| {
+        let bucket = bucket(pair);
+        if round.contains(&bucket) && taking.admits(pair.a, pair.b) {
+            placed[ends[bucket]] = [pair.a, pair.b, index];
+            ends[bucket] += 1;
+        }
     };
     match by_rows {
-        Some(by_rows) => by_rows.into_iter().for_each(&mut place),
-        None => (0_u32..).zip(pairs).for_each(|(index, _)| place(index)),
+        Some(by_rows) => (by_rows.iter()).for_each(|index| place(*index, &pairs[*index as usize])),
+        None => (0_u32..)
+            .zip(pairs)
+            .for_each(|(index, pair)| place(index, pair)),
     }
-    ends.pop();
-    (order, ends)
+}
+
+/// Takes of a bucket's pairs, which are by (a, b), what may be taken. `wanted` is room to work in.
+fn take_bucket(
+    pairs: &[ScoredPair],
+    placed: &[Placed],
+    taking: &mut impl Taking,
+    wanted: &mut Vec<ScoredPair>,
+) {
+    wanted.clear();
+    let admitted = placed.iter().filter(|[a, b, _]| taking.admits(*a, *b));
+    wanted.extend(admitted.map(|[_, _, index]| pairs[*index as usize]));
+    let falling = |x: &ScoredPair, y: &ScoredPair| y.score.total_cmp(&x.score);
+    if !wanted.is_sorted_by(|x, y| falling(x, y).is_le()) {
+        wanted.sort_by(falling);
+    }
+    for pair in wanted {
+        if taking.admits(pair.a, pair.b) {
+            taking.take(pair);
+        }
+    }
 }
 
 /// Indices in order of (a, b), if the pairs are not so already.
@@ -98,7 +161,7 @@ fn bucket(pair: &ScoredPair) -> usize {
     match pair.link_rule {
         Some(rule) => usize::from(rule),
         None => {
-            let top = BUCKETS - 1;
+            let top = AGREEMENTS - 1;
             RULES + top - ((pair.score * top as f64) as usize).min(top)
         }
     }
@@ -127,7 +190,8 @@ mod tests {
             pairs in prop::collection::vec(
                 (0_u32..30, 0_u32..30, prop::option::of(0_u8..3), 0_u32..200_000),
                 0..200,
-            )
+            ),
+            room in 1_usize..100,
         ) {
             let pairs: Vec<ScoredPair> = pairs
                 .into_iter()
@@ -146,7 +210,7 @@ mod tests {
             let mut exact = pairs.clone();
             exact.sort_by_key(key);
             let mut taken = Vec::new();
-            take_best(&pairs, &mut taken);
+            take_in_rounds(&pairs, &mut taken, room);
             let got: Vec<_> = taken.iter().map(key).collect();
             let exact: Vec<_> = exact.iter().map(key).collect();
             prop_assert_eq!(got, exact);
