@@ -8,11 +8,12 @@ use rand::CryptoRng;
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use crate::bodies;
 use crate::context::RunContext;
-use crate::encrypt::{INDEX_BYTES, ROW_BYTES, chunk_payload_bytes, modulo_2_64};
+use crate::encrypt::{INDEX_BYTES, chunk_payload_bytes, modulo_2_64, row_bytes};
 use crate::keys::PublicKey;
 use crate::masked::MaskedTable;
-use crate::params::{BODY_BYTES, BODY_DROPPED_BITS, POSITIONS_PER_CHUNK, RECORDS_MAX};
+use crate::params::{BodyWidth, RECORDS_MAX};
 use crate::polynomial::{Rotations, expand_mask};
 use crate::shares::MaskShare;
 use crate::wire::{self, Kind};
@@ -21,8 +22,8 @@ use crate::wire::{self, Kind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More records than counts stay exact for.
-    #[error("{0} records: at most 4190206 keep counts exact")]
+    /// More records than cells stay exact for.
+    #[error("{0} records: at most 4190206 keep a table exact")]
     TooManyRecords(usize),
     /// A record lies outside the positions of the run.
     #[error("position {0} is not a position of this table")]
@@ -104,7 +105,7 @@ impl Evaluator {
             }
         }
         let column = || ColumnSum {
-            mask: Zeroizing::new(vec![0; POSITIONS_PER_CHUNK]),
+            mask: Zeroizing::new(vec![0; shape.positions_per_chunk()]),
             bodies: Zeroizing::new(vec![0; usize::from(shape.rows())]),
         };
         Ok(Self {
@@ -123,13 +124,14 @@ impl Evaluator {
     /// # Errors
     /// Refuses a foreign, damaged, misplaced or repeated chunk; a refused call changes nothing.
     pub fn absorb(&mut self, chunk: u32, message: &[u8]) -> Result<(), Error> {
-        let payload_bytes = chunk_payload_bytes(self.context.shape().rows());
+        let parameters = self.context.parameters();
+        let payload_bytes = chunk_payload_bytes(self.context.shape());
         let payload = self
             .context
             .envelope()
             .unseal(Kind::Chunk, payload_bytes, message)
             .map_err(Error::Chunk)?;
-        let (index, bodies) = payload
+        let (index, rows) = payload
             .split_first_chunk::<INDEX_BYTES>()
             .ok_or(Error::ChunkOutOfRange(chunk))?;
         let found = u32::from_le_bytes(*index);
@@ -147,20 +149,25 @@ impl Evaluator {
             return Err(Error::ChunkRepeated(chunk));
         }
 
-        let rotations = Rotations::new(&expand_mask(self.context.chunk_mask_seed(chunk)));
+        let mask = expand_mask(parameters, self.context.chunk_mask_seed(chunk));
+        let rotations = Rotations::new(&mask);
+        let rows: Vec<&[u8]> = rows.chunks_exact(row_bytes(parameters)).collect();
         let slots = self.slots_by_column(chunk);
         self.columns
             .par_iter_mut()
             .zip(&*slots)
-            .for_each(|(column, slots)| column.add(slots, &rotations, bodies));
+            .for_each(|(column, slots)| {
+                column.add(slots, &rotations, &rows, parameters.body_width)
+            });
         Ok(())
     }
 
     /// Slots of B's records in one chunk, by column.
     fn slots_by_column(&self, chunk: u32) -> Zeroizing<Vec<Vec<usize>>> {
         let mut slots = Zeroizing::new(vec![Vec::new(); self.columns.len()]);
-        let first = chunk as usize * POSITIONS_PER_CHUNK;
-        let categories = self.categories.iter().skip(first).take(POSITIONS_PER_CHUNK);
+        let size = self.context.shape().positions_per_chunk();
+        let first = chunk as usize * size;
+        let categories = self.categories.iter().skip(first).take(size);
         for (slot, category) in categories.enumerate() {
             let column = category.and_then(|column| slots.get_mut(usize::from(column)));
             if let Some(column) = column {
@@ -173,12 +180,16 @@ impl Evaluator {
     /// Re-randomises, noises and masks the sums: the message for A, and B's share for the analyst.
     ///
     /// `noise` is called once per cell, row by row, and returns B's share of the noise in units of
-    /// 2^-[`COUNT_SCALE_LOG2`](crate::params::COUNT_SCALE_LOG2) of a count. For
+    /// `2^-`[`scale_log2`](crate::params::TableShape::scale_log2) of a count or unit. For
     /// epsilon-differential privacy against A and the analyst together it is a discrete Laplace
-    /// sample of scale `2^40 / epsilon` over the integers: they know A's errors, so noise in whole
-    /// counts would leave the error sum, which depends on B's records, in the clear. One record of
-    /// B moves its column by at most `2^40 + rows * (2^17 + 2^23)` in L1 norm, so the guarantee is
-    /// `epsilon * (1 + rows * 2^-16.9)`.
+    /// sample of scale `sensitivity / epsilon` over the integers, with a sensitivity of `2^40` for
+    /// counts, and for sums of the bound V that A's values were clipped to, times `2^27`: A and the
+    /// analyst know A's errors, so noise in whole units would leave the error sum, which depends on
+    /// B's records, in the clear.
+    ///
+    /// One record of B moves its column by the joint record's units and by A's errors: in L1 norm
+    /// by at most `2^40 + rows * (2^17 + 2^23)` for counts and `V * 2^27 + rows * 2^3` for sums. So
+    /// the guarantee is `epsilon * (1 + rows * 2^-16.9)`, or `epsilon * (1 + rows / V * 2^-24)`.
     ///
     /// # Errors
     /// [`Error::ChunkMissing`] if a chunk never came.
@@ -229,16 +240,12 @@ impl Evaluator {
 
 impl ColumnSum {
     /// Adds the records at `slots` of one chunk.
-    fn add(&mut self, slots: &[usize], rotations: &Rotations, bodies: &[u8]) {
+    fn add(&mut self, slots: &[usize], rotations: &Rotations, rows: &[&[u8]], width: BodyWidth) {
         for slot in slots {
             rotations.add_to(*slot, &mut self.mask);
         }
-        for (sum, row) in self.bodies.iter_mut().zip(bodies.chunks_exact(ROW_BYTES)) {
-            let (row, _) = row.as_chunks::<BODY_BYTES>();
-            *sum = slots
-                .iter()
-                .filter_map(|slot| row.get(*slot))
-                .fold(*sum, |sum, body| sum.wrapping_add(widen(*body)));
+        for (sum, row) in self.bodies.iter_mut().zip(rows) {
+            *sum = sum.wrapping_add(bodies::sum(slots, width, row));
         }
     }
 
@@ -255,11 +262,6 @@ fn add_to_each(sums: &mut [u64], values: &[u64]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum = sum.wrapping_add(*value);
     }
-}
-
-/// A rounded body back in Z modulo 2^64.
-fn widen([b0, b1, b2, b3, b4]: [u8; BODY_BYTES]) -> u64 {
-    u64::from_le_bytes([b0, b1, b2, b3, b4, 0, 0, 0]) << BODY_DROPPED_BITS
 }
 
 fn random_seed(rng: &mut impl CryptoRng) -> [u8; 16] {

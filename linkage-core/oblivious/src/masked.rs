@@ -3,7 +3,6 @@
 use zeroize::Zeroizing;
 
 use crate::context::RunContext;
-use crate::params::POSITIONS_PER_CHUNK;
 use crate::polynomial::BinaryPolynomial;
 use crate::wire::{self, Kind};
 
@@ -32,9 +31,10 @@ impl MaskedTable {
         let payload = context
             .envelope()
             .unseal(Kind::MaskedTable, bytes, message)?;
+        let size = context.parameters().polynomial_size;
         let mut words = wire::read_words(payload);
         let masks = (0..context.shape().columns())
-            .map(|_| Zeroizing::new(words.by_ref().take(POSITIONS_PER_CHUNK).collect()))
+            .map(|_| Zeroizing::new(words.by_ref().take(size).collect()))
             .collect();
         Ok(Self {
             masks,
@@ -63,5 +63,6 @@ impl MaskedTable {
 
 fn payload_bytes(context: &RunContext) -> usize {
     let shape = context.shape();
-    8 * (usize::from(shape.columns()) * POSITIONS_PER_CHUNK + shape.cells())
+    let mask_words = usize::from(shape.columns()) * context.parameters().polynomial_size;
+    8 * (mask_words + shape.cells())
 }
