@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! tables_scale counts|sums RECORDS ROWS COLUMNS [THREADS]
+//! tables_scale three RECORDS ROWS COLUMNS LAYERS [THREADS]
 //! ```
 //!
-//! Both owners have RECORDS records, half of them joint. All cells are compared with adding up in
-//! the clear; a wrong one ends the program. Seconds are of processor time, user and system, and of
-//! the clock, by owner: what one does while the other waits. Memory is that of both owners
-//! together, and of 32 chunks on their way.
+//! All owners have RECORDS records, half of which all of them share. All cells are compared with
+//! adding up in the clear; a wrong one ends the program. Seconds are of processor time, user and
+//! system, and of the clock, by owner: what one does while the others wait. Memory is that of all
+//! owners together, and of 32 chunks on their way.
 
 #![allow(
     clippy::indexing_slicing,
@@ -16,6 +17,7 @@
 )]
 
 use std::io::Write;
+use std::ops::Range;
 use std::time::Instant;
 
 use linkage_oblivious::context::{Nonce, RunContext, RunId};
@@ -23,6 +25,7 @@ use linkage_oblivious::encrypt::Encryptor;
 use linkage_oblivious::evaluate::Evaluator;
 use linkage_oblivious::params::{Measure, TableShape};
 use linkage_oblivious::shares;
+use linkage_oblivious::three::Splitter;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use rand_chacha::ChaCha20Rng;
@@ -41,25 +44,29 @@ const VALUE_MAX: u64 = 1 << 15;
 
 fn main() {
     let mut words = std::env::args().skip(1);
-    let mode = words.next().expect("a mode: counts, sums");
+    let mode = words.next().expect("a mode: counts, sums, three");
     let mut number = || -> u32 { words.next().and_then(|n| n.parse().ok()).expect("a number") };
     let (records, rows, columns) = (number(), number() as u16, number() as u16);
+    let positions = |owners: u32, measure: Measure| {
+        (owners * records).next_multiple_of(measure.positions_per_chunk() as u32)
+    };
+    let shape = match mode.as_str() {
+        "counts" => TableShape::new(positions(2, Measure::Count), rows, columns),
+        "sums" => TableShape::sums(positions(2, Measure::Sum), rows, columns),
+        "three" => {
+            let positions = positions(3, Measure::CountOfThree);
+            TableShape::three_way(positions, rows, columns, number() as u16)
+        }
+        _ => panic!("no such mode"),
+    };
     if let Some(threads) = words.next().and_then(|n| n.parse().ok()) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().expect("threads");
     }
-    let positions =
-        |measure: Measure| (2 * records).next_multiple_of(measure.positions_per_chunk() as u32);
-    let shape = match mode.as_str() {
-        "counts" => TableShape::new(positions(Measure::Count), rows, columns),
-        "sums" => TableShape::sums(positions(Measure::Sum), rows, columns),
-        _ => panic!("no such mode"),
-    };
     table(&mode, records, shape.expect("a shape"));
 }
 
 /// Seconds of one owner, of processor time and of the clock.
-#[derive(Default)]
 struct Seconds {
     cpu: f64,
     wall: f64,
@@ -98,33 +105,42 @@ fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A's rows and values by position, and B's positions and columns: of four positions A has the
-/// first and third, and B the first two.
+/// By position A's rows and values and C's layers, and B's positions and columns.
 struct Data {
     entries: Vec<Option<(u16, u64)>>,
     records: Vec<(u32, u16)>,
+    layers: Vec<Option<u16>>,
 }
 
 impl Data {
     fn new(records: u32, shape: TableShape) -> Self {
         let below = |seed: u64, bound: u64| mix(seed) % bound;
+        let three = shape.measure() == Measure::CountOfThree;
         let mut data = Self {
             entries: vec![None; shape.positions() as usize],
             records: Vec::new(),
+            layers: vec![None; if three { shape.positions() as usize } else { 0 }],
         };
-        for position in 0..2 * records {
-            let seed = 3 * u64::from(position);
-            if position % 2 == 0 {
+        // Of so many positions the first is joint and two are of each owner.
+        let period = if three { 6 } else { 4 };
+        for position in 0..period / 2 * records {
+            let seed = 4 * u64::from(position);
+            let place = position % period;
+            if place < 2 {
                 let value = match shape.measure() {
-                    Measure::Count => 1,
                     Measure::Sum => below(seed, VALUE_MAX + 1),
+                    Measure::Count | Measure::CountOfThree => 1,
                 };
                 let row = below(seed + 1, shape.rows().into()) as u16;
                 data.entries[position as usize] = Some((row, value));
             }
-            if position % 4 < 2 {
+            if place == 0 || place == 2 {
                 let column = below(seed + 2, shape.columns().into()) as u16;
                 data.records.push((position, column));
+            }
+            if three && (place == 0 || place == 3) {
+                let layer = below(seed + 3, shape.layers().into()) as u16;
+                data.layers[position as usize] = Some(layer);
             }
         }
         data
@@ -133,8 +149,13 @@ impl Data {
     fn cells(&self, shape: TableShape) -> Vec<i64> {
         let mut cells = vec![0; shape.cells()];
         for (position, column) in &self.records {
-            if let Some((row, value)) = self.entries[*position as usize] {
-                cells[usize::from(row * shape.columns() + column)] += value as i64;
+            let layer = match shape.measure() {
+                Measure::CountOfThree => self.layers[*position as usize],
+                Measure::Count | Measure::Sum => Some(0),
+            };
+            if let (Some((row, value)), Some(layer)) = (self.entries[*position as usize], layer) {
+                let of_pair = row * shape.columns() + column;
+                cells[usize::from(of_pair * shape.layers() + layer)] += value as i64;
             }
         }
         cells
@@ -148,24 +169,56 @@ fn table(mode: &str, records: u32, shape: TableShape) {
     let (nonce_a, nonce_b) = (Nonce::random(&mut rng), Nonce::random(&mut rng));
     let context = RunContext::derive(RunId::new([1; 16]), nonce_a, nonce_b, shape);
     let context = context.expect("a context");
-    let (mut of_a, mut of_b) = (Seconds::default(), Seconds::default());
+    let [mut of_a, mut of_b, mut of_c] = [const {
+        Seconds {
+            cpu: 0.0,
+            wall: 0.0,
+        }
+    }; 3];
 
+    let mut c = (shape.measure() == Measure::CountOfThree)
+        .then(|| Splitter::new(&context, &mut rng).expect("a table of three owners"));
+    let seed = c.as_ref().map(Splitter::seed_message);
     let mut a = of_a.of(|| Encryptor::new(&context, &mut rng));
     let mut bytes_up = a.public_key().len();
+    let mut bytes_split = 0;
     let b = of_b.of(|| Evaluator::new(&context, a.public_key(), &data.records));
     let mut b = b.expect("records that fit");
     let chunks: Vec<u32> = (0..shape.chunks()).collect();
     for some in chunks.chunks(CHUNKS_AT_ONCE) {
-        let encrypted: Vec<Vec<u8>> = of_a.of(|| {
-            let encrypted = some
+        let splits: Vec<_> = of_c.of(|| {
+            let split = |c: &mut Splitter, chunk| {
+                let layers = &data.layers[places(chunk, shape)];
+                c.split_chunk(chunk, layers).expect("a chunk that fits")
+            };
+            let splits = c
+                .iter_mut()
+                .flat_map(|c| some.iter().map(move |chunk| split(c, *chunk)));
+            splits.collect()
+        });
+        let encrypted: Vec<_> = of_a.of(|| {
+            let entries = some
                 .iter()
-                .map(|chunk| encrypt(&mut a, *chunk, &data, shape));
-            encrypted.collect()
+                .map(|chunk| (*chunk, &data.entries[places(*chunk, shape)]));
+            let encrypt = |(chunk, entries): (u32, &[_])| match &seed {
+                Some(seed) => a.encrypt_split(chunk, &rows(entries), seed),
+                None if shape.measure() == Measure::Sum => a.encrypt_values(chunk, entries),
+                None => a.encrypt_chunk(chunk, &rows(entries)),
+            };
+            let encrypted = entries.map(encrypt);
+            encrypted
+                .map(|message| message.expect("a chunk that fits"))
+                .collect()
         });
         bytes_up += encrypted.iter().map(Vec::len).sum::<usize>();
+        bytes_split += splits.iter().map(|split| split.len()).sum::<usize>();
         of_b.of(|| {
-            for (chunk, message) in some.iter().zip(&encrypted) {
-                b.absorb(*chunk, message).expect("a chunk of this table");
+            for (at, (chunk, message)) in some.iter().zip(&encrypted).enumerate() {
+                let absorbed = match splits.get(at) {
+                    Some(split) => b.absorb_split(*chunk, message, split),
+                    None => b.absorb(*chunk, message),
+                };
+                absorbed.expect("a chunk of this table");
             }
         });
     }
@@ -180,28 +233,24 @@ fn table(mode: &str, records: u32, shape: TableShape) {
 
     let line = json!({
         "bench": mode, "records": records, "positions": shape.positions(),
-        "rows": shape.rows(), "columns": shape.columns(), "cells_exact": cells.len(),
-        "a": of_a.json(), "b": of_b.json(),
-        "bytes_up": bytes_up, "bytes_down": masked.len(),
+        "rows": shape.rows(), "columns": shape.columns(), "layers": shape.layers(),
+        "cells_exact": cells.len(), "a": of_a.json(), "b": of_b.json(), "c": of_c.json(),
+        "bytes_up": bytes_up, "bytes_split": bytes_split, "bytes_down": masked.len(),
         "data_mib": data_mib, "peak_mib": peak_mib(),
     });
     writeln!(std::io::stdout(), "{line}").expect("standard output takes it");
 }
 
-/// One chunk, with what it takes to lay out its entries.
-fn encrypt(a: &mut Encryptor, chunk: u32, data: &Data, shape: TableShape) -> Vec<u8> {
+/// Positions of a chunk.
+fn places(chunk: u32, shape: TableShape) -> Range<usize> {
     let size = shape.positions_per_chunk();
     let first = chunk as usize * size;
-    let entries = &data.entries[first..first + size];
-    let message = match shape.measure() {
-        Measure::Count => {
-            let rows: Vec<_> = entries
-                .iter()
-                .map(|entry| entry.map(|(row, _)| row))
-                .collect();
-            a.encrypt_chunk(chunk, &rows)
-        }
-        Measure::Sum => a.encrypt_values(chunk, entries),
-    };
-    message.expect("a chunk that fits")
+    first..first + size
+}
+
+fn rows(entries: &[Option<(u16, u64)>]) -> Vec<Option<u16>> {
+    entries
+        .iter()
+        .map(|entry| entry.map(|(row, _)| row))
+        .collect()
 }

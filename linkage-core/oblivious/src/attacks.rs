@@ -1,5 +1,5 @@
 //! Attacks of semi-honest parties, each shown to succeed against the unprotected intermediate
-//! value and to fail against what is sent, in tables of counts and of sums.
+//! value and to fail against what is sent, in tables of every measure.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -9,18 +9,20 @@ use crate::encrypt::{Encryptor, blur};
 use crate::evaluate::Evaluator;
 use crate::keys::PublicKey;
 use crate::masked::MaskedTable;
-use crate::params::{Measure, TableShape};
+use crate::params::{Measure, TableShape, WORD_BITS};
 use crate::polynomial::{expand_mask, schoolbook};
 use crate::shares::{MaskShare, PhaseShare, unmasked};
+use crate::three::Splitter;
 
-const MEASURES: [Measure; 2] = [Measure::Count, Measure::Sum];
+const MEASURES: [Measure; 3] = [Measure::Count, Measure::Sum, Measure::CountOfThree];
 
-/// A table of one chunk.
+/// A table of one chunk, and of one layer where a third owner takes part.
 fn context(measure: Measure, rows: u16, columns: u16, nonce: u8) -> RunContext {
     let positions = measure.positions_per_chunk() as u32;
     let shape = match measure {
         Measure::Count => TableShape::new(positions, rows, columns),
         Measure::Sum => TableShape::sums(positions, rows, columns),
+        Measure::CountOfThree => TableShape::three_way(positions, rows, columns, 1),
     };
     let nonces = (Nonce::new([nonce; 32]), Nonce::new([201; 32]));
     RunContext::derive(RunId::new([1; 16]), nonces.0, nonces.1, shape.unwrap()).unwrap()
@@ -39,18 +41,26 @@ fn absorbed(context: &RunContext, rng: &mut ChaCha20Rng) -> (Encryptor, Evaluato
     let categories: Vec<_> = (0..shape.positions() as u16)
         .map(|j| j.is_multiple_of(2).then_some((j / 2) % shape.rows()))
         .collect();
-    let chunk = match shape.measure() {
-        Measure::Count => a.encrypt_chunk(0, &categories),
+    let mut b = Evaluator::new(context, a.public_key(), &records(shape)).unwrap();
+    match shape.measure() {
+        Measure::Count => {
+            let chunk = a.encrypt_chunk(0, &categories).unwrap();
+            b.absorb(0, &chunk).unwrap();
+        }
         Measure::Sum => {
             let values = categories.iter().zip(0..);
-            let entries: Vec<_> = values
-                .map(|(row, value)| row.map(|row| (row, value)))
-                .collect();
-            a.encrypt_values(0, &entries)
+            let entries = values.map(|(row, value)| row.map(|row| (row, value)));
+            let chunk = a.encrypt_values(0, &entries.collect::<Vec<_>>()).unwrap();
+            b.absorb(0, &chunk).unwrap();
         }
-    };
-    let mut b = Evaluator::new(context, a.public_key(), &records(shape)).unwrap();
-    b.absorb(0, &chunk.unwrap()).unwrap();
+        Measure::CountOfThree => {
+            let mut c = Splitter::new(context, rng).unwrap();
+            let split = c.split_chunk(0, &vec![Some(0); categories.len()]).unwrap();
+            let seed = c.seed_message();
+            let chunk = a.encrypt_split(0, &categories, &seed).unwrap();
+            b.absorb_split(0, &chunk, &split).unwrap();
+        }
+    }
     (a, b)
 }
 
@@ -94,29 +104,43 @@ fn divide_the_mask(measure: Measure) {
 
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let (_, b) = absorbed(&context, &mut rng);
-    let naive_mask = b.columns[1].mask.to_vec();
+    // Of three owners there is a second mask, weighted with C's words.
+    let of_column = |number: &usize| context.shape().sum(*number).column == 1;
+    let numbers: Vec<usize> = (0..b.sums.len()).filter(of_column).collect();
+    let naive_masks: Vec<_> = numbers.iter().map(|k| b.sums[*k].mask.to_vec()).collect();
     let (sent, _) = b.finish(|| 0, &mut rng).unwrap();
-    let sent_mask = MaskedTable::decode(&context, &sent).unwrap().masks()[1].to_vec();
+    let sent = MaskedTable::decode(&context, &sent).unwrap();
+    let sent_masks = numbers.iter().map(|k| sent.masks()[*k].to_vec());
 
     let mut truth = vec![0u64; n];
     let of_column = |record: &&(u32, u16)| record.1 == 1;
     for (position, _) in records(context.shape()).iter().filter(of_column) {
         truth[n - 1 - *position as usize] = 1;
     }
-    assert_eq!(
-        schoolbook(&naive_mask, &inverse),
-        truth,
-        "the attack itself must work"
-    );
+    for (naive_mask, sent_mask) in naive_masks.iter().zip(sent_masks) {
+        let divided = schoolbook(naive_mask, &inverse);
+        let weights = divided.iter().map(|weight| u64::from(*weight != 0));
+        assert_eq!(
+            weights.collect::<Vec<_>>(),
+            truth,
+            "the attack itself must work"
+        );
+        assert!(divided.iter().all(|weight| *weight < 1 << WORD_BITS));
+        assert_hidden(&sent_mask, naive_mask, &inverse, &truth);
+    }
+}
 
-    let divided = schoolbook(&sent_mask, &inverse);
+/// Neither does a mask that is sent divide into B's records, nor is it close to the one before.
+fn assert_hidden(sent_mask: &[u64], naive_mask: &[u64], inverse: &[u64], truth: &[u64]) {
+    let n = truth.len();
+    let divided = schoolbook(sent_mask, inverse);
     assert!(
         divided.iter().all(|value| *value > 1),
         "no coefficient looks like a record"
     );
     let agreeing = divided
         .iter()
-        .zip(&truth)
+        .zip(truth)
         .filter(|(d, t)| *d & 1 == **t)
         .count();
     assert!(
@@ -126,7 +150,7 @@ fn divide_the_mask(measure: Measure) {
     // Nor is the difference to the naive mask small, as it were with added errors alone.
     let small = sent_mask
         .iter()
-        .zip(&naive_mask)
+        .zip(naive_mask)
         .filter(|(sent, naive)| sent.wrapping_sub(**naive).cast_signed().unsigned_abs() < 1 << 40)
         .count();
     assert_eq!(small, 0);
@@ -227,13 +251,13 @@ fn the_phases_a_sees_are_uniform() {
 }
 
 fn look_at_phases(measure: Measure) {
-    let context = context(measure, 64, 256, 4);
+    let context = context(measure, 64, 128, 4);
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let (a, b) = absorbed(&context, &mut rng);
     let (sent, share) = b.finish(|| 0, &mut rng).unwrap();
     let seen = MaskedTable::decode(&context, &sent)
         .unwrap()
-        .phases(&a.keys)
+        .phases(context.shape(), &a.keys)
         .to_vec();
     let exact = PhaseShare::new(*context.envelope(), seen.clone().into());
     let bare: Vec<u64> = unmasked(&exact, &share).map(i64::cast_unsigned).collect();
@@ -264,7 +288,7 @@ fn noised_phases(measure: Measure, noise_a: &[i128], noise_b: &[i128]) -> (Vec<i
     let (sent, masks) = b.finish(|| noise_b.next().unwrap(), &mut rng).unwrap();
     let exact = MaskedTable::decode(&context, &sent)
         .unwrap()
-        .phases(&a.keys);
+        .phases(context.shape(), &a.keys);
     let exact = unmasked(&PhaseShare::new(*context.envelope(), exact), &masks).collect();
     let mut noise_a = noise_a.iter().copied();
     let released = a.open(&sent, || noise_a.next().unwrap(), &mut rng).unwrap();

@@ -10,11 +10,11 @@ pub(crate) fn write(words: &[u64], width: BodyWidth, place: &mut [u8]) {
     }
 }
 
-/// Sum of the words at `slots` of what [`write()`] wrote.
-pub(crate) fn sum(slots: &[usize], width: BodyWidth, written: &[u8]) -> u64 {
+/// Sum over (slot, weight) of the words at the slots of what [`write()`] wrote, times the weights.
+pub(crate) fn weighted_sum(terms: &[(usize, u32)], width: BodyWidth, written: &[u8]) -> u64 {
     match width {
-        BodyWidth::Five => sum_wide::<5>(slots, written),
-        BodyWidth::Eight => sum_wide::<8>(slots, written),
+        BodyWidth::Five => sum_wide::<5>(terms, written),
+        BodyWidth::Eight => sum_wide::<8>(terms, written),
     }
 }
 
@@ -29,10 +29,12 @@ fn write_wide<const BYTES: usize>(words: &[u64], place: &mut [u8]) {
     }
 }
 
-fn sum_wide<const BYTES: usize>(slots: &[usize], written: &[u8]) -> u64 {
+fn sum_wide<const BYTES: usize>(terms: &[(usize, u32)], written: &[u8]) -> u64 {
     let (places, _) = written.as_chunks::<BYTES>();
-    let words = slots.iter().filter_map(|slot| places.get(*slot));
-    words.fold(0, |sum: u64, place| sum.wrapping_add(widen(place)))
+    terms.iter().fold(0, |sum: u64, (slot, weight)| {
+        let word = places.get(*slot).map_or(0, widen);
+        sum.wrapping_add(word.wrapping_mul((*weight).into()))
+    })
 }
 
 /// A word back in Z modulo 2^64, zero in the bytes that did not travel.
@@ -60,7 +62,7 @@ mod tests {
     fn eight_bytes_keep_every_bit() {
         let place = written(BodyWidth::Eight);
         for (slot, word) in WORDS.iter().enumerate() {
-            assert_eq!(sum(&[slot], BodyWidth::Eight, &place), *word);
+            assert_eq!(weighted_sum(&[(slot, 1)], BodyWidth::Eight, &place), *word);
         }
     }
 
@@ -69,14 +71,16 @@ mod tests {
         let place = written(BodyWidth::Five);
         let expected = [0, 0, 0x0123_4567_8a00_0000, 1 << 24, 0];
         for (slot, word) in expected.iter().enumerate() {
-            assert_eq!(sum(&[slot], BodyWidth::Five, &place), *word);
+            assert_eq!(weighted_sum(&[(slot, 1)], BodyWidth::Five, &place), *word);
         }
     }
 
     #[test]
-    fn sums_wrap_and_take_each_slot_as_often_as_named() {
+    fn sums_are_weighted_and_wrap() {
         let place = written(BodyWidth::Eight);
-        assert_eq!(sum(&[], BodyWidth::Eight, &place), 0);
-        assert_eq!(sum(&[1, 3, 3], BodyWidth::Eight, &place), (1 << 24) - 1);
+        let sum = |terms: &[_]| weighted_sum(terms, BodyWidth::Eight, &place);
+        assert_eq!(sum(&[]), 0);
+        assert_eq!(sum(&[(1, 1), (3, 1), (3, 1)]), (1 << 24) - 1);
+        assert_eq!(sum(&[(1, 5), (3, 2), (4, 0)]), (1 << 24) - 5);
     }
 }

@@ -176,6 +176,8 @@ mod tests {
             context(1, 3, 2, 4),
             context(1, 2, 3, 5),
             of(1, 2, 3, TableShape::sums(4096, 4, 3).unwrap()),
+            of(1, 2, 3, TableShape::three_way(4096, 4, 3, 1).unwrap()),
+            of(1, 2, 3, TableShape::three_way(4096, 4, 3, 2).unwrap()),
         ];
         let mut seen = HashSet::new();
         for context in &contexts {

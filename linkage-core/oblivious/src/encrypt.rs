@@ -1,4 +1,5 @@
-//! Owner A: encrypts one category per position, for sums with a value, and opens the masked table.
+//! Owner A: encrypts one category per position, for sums with a value, and opens the masked
+//! table.
 
 use rand::CryptoRng;
 use rayon::prelude::*;
@@ -7,23 +8,22 @@ use zeroize::Zeroizing;
 use crate::bodies;
 use crate::context::RunContext;
 use crate::keys::{PublicKey, sample_secret_keys};
+use crate::layout::Vector;
 use crate::masked::MaskedTable;
-use crate::params::{Measure, Parameters, ROW_TOTAL_MAX, TableShape, VALUE_MAX};
+use crate::params::{BodyWidth, Measure, Parameters, ROW_TOTAL_MAX, VALUE_MAX};
 use crate::polynomial::{
     BinaryPolynomial, Generator, add_errors, expand_mask, generator, secret_generator,
 };
 use crate::shares::PhaseShare;
-use crate::wire::{self, Kind};
-
-/// Bytes of the chunk number in front of the rows.
-pub(crate) const INDEX_BYTES: usize = 4;
+use crate::three::SplitSeed;
+use crate::wire::{self, INDEX_BYTES, Kind};
 
 /// Why owner A stops. Names no value: they are attributes of single records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A table of sums takes values, a table of counts takes none.
-    #[error("the table holds other measures than the chunk")]
+    /// A table of sums takes values, one of three owners C's seed, a table of counts neither.
+    #[error("the table holds another measure than the chunk")]
     Measure,
     /// The table has no chunk of this number.
     #[error("no chunk {0} in this table")]
@@ -49,6 +49,9 @@ pub enum Error {
     /// The values of a row add up to more than [`ROW_TOTAL_MAX`], so its cells could wrap.
     #[error("the values of row {0} add up to more than 2^35 units: take larger units")]
     RowTotal(u16),
+    /// C's message is refused.
+    #[error("seed of the split refused")]
+    SplitSeed(#[source] wire::Error),
     /// A masked table came before all chunks were encrypted.
     #[error("masked table before all chunks were encrypted")]
     ChunksMissing,
@@ -84,8 +87,9 @@ impl Encryptor {
         }
     }
 
-    /// The public key message for B: 16 KiB per row for counts, 32 KiB for sums. Encrypted once, so
-    /// it may be sent again.
+    /// The public key message for B: 16 KiB per row for counts, 32 KiB for sums, and for three
+    /// owners 32 KiB per row times one more than the layers. Encrypted once, so it may be sent
+    /// again.
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
     }
@@ -109,7 +113,7 @@ impl Encryptor {
         }
         let entries = categories.iter().map(|row| row.map(|row| (row, 1)));
         let entries: Zeroizing<Vec<_>> = Zeroizing::new(entries.collect());
-        self.encrypt(chunk, &entries)
+        self.encrypt(chunk, &entries, &[])
     }
 
     /// Encrypts one chunk of a table of sums: for each of its positions the row of A's record there
@@ -143,12 +147,46 @@ impl Encryptor {
                 return Err(Error::RowTotal(*row));
             }
         }
-        let message = self.encrypt(chunk, entries)?;
+        let message = self.encrypt(chunk, entries, &[])?;
         self.row_totals = totals;
         Ok(message)
     }
 
-    fn encrypt(&mut self, chunk: u32, entries: &[Option<(u16, u64)>]) -> Result<Vec<u8>, Error> {
+    /// Encrypts one chunk of a table of three owners: for each of its positions the row of A's
+    /// record there, or `None`. `split_seed` is the message that C sent for this table.
+    ///
+    /// Per position the message has five bytes for each row and layer, and eight for each row.
+    /// Vectors are encrypted in parallel on the current rayon pool.
+    ///
+    /// # Errors
+    /// Refuses what [`Encryptor::encrypt_chunk`] refuses, and a foreign or damaged message of C; a
+    /// refused call changes nothing.
+    pub fn encrypt_split(
+        &mut self,
+        chunk: u32,
+        categories: &[Option<u16>],
+        split_seed: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let shape = self.context.shape();
+        if shape.measure() != Measure::CountOfThree {
+            return Err(Error::Measure);
+        }
+        let seed = SplitSeed::decode(&self.context, split_seed).map_err(Error::SplitSeed)?;
+        let words: Vec<_> = (0..shape.layers())
+            .map(|layer| seed.words(&self.context, chunk, layer))
+            .collect();
+        let entries = categories.iter().map(|row| row.map(|row| (row, 1)));
+        let entries: Zeroizing<Vec<_>> = Zeroizing::new(entries.collect());
+        self.encrypt(chunk, &entries, &words)
+    }
+
+    /// `words` are C's by layer, none in a table of two owners.
+    fn encrypt(
+        &mut self,
+        chunk: u32,
+        entries: &[Option<(u16, u64)>],
+        words: &[Zeroizing<Vec<u32>>],
+    ) -> Result<Vec<u8>, Error> {
         let shape = self.context.shape();
         if entries.len() != shape.positions_per_chunk() {
             return Err(Error::ChunkLength {
@@ -171,28 +209,33 @@ impl Encryptor {
         let parameters = shape.parameters();
         let mask = expand_mask(parameters, self.context.chunk_mask_seed(chunk));
         let seeds: Zeroizing<Vec<u128>> = Zeroizing::new(
-            (0..rows)
+            (0..shape.vectors())
                 .map(|_| self.error_seeds.random_uniform())
                 .collect(),
         );
-        let payload_bytes = chunk_payload_bytes(shape);
+        let [(counting, narrow), (_, wide)] = shape.widths();
+        let payload_bytes = INDEX_BYTES + shape.vector_bytes();
         Ok(self
             .context
             .envelope()
             .seal(Kind::Chunk, payload_bytes, |payload| {
-                let (index, rows_place) = payload.split_at_mut(INDEX_BYTES);
+                let (index, vectors) = payload.split_at_mut(INDEX_BYTES);
                 index.copy_from_slice(&chunk.to_le_bytes());
-                rows_place
-                    .par_chunks_exact_mut(row_bytes(parameters))
+                let (first, second) = vectors.split_at_mut(counting * shape.body_bytes(narrow));
+                of_width(first, shape.body_bytes(narrow), narrow)
+                    .chain(of_width(second, shape.body_bytes(wide), wide))
                     .zip(&self.keys)
                     .zip(seeds.par_iter())
-                    .zip(0..rows)
-                    .for_each(|(((place, key), seed), row)| {
+                    .enumerate()
+                    .for_each(|(number, (((place, width), key), seed))| {
                         let mut body = key.times(&mask);
                         let mut errors = generator(seed.to_le_bytes());
                         add_errors(parameters, &mut errors, &mut body);
-                        add_messages(&mut body, row, entries, parameters.scale_log2);
-                        bodies::write(&body, parameters.body_width, place);
+                        let Vector { row, layer } = shape.vector(number);
+                        let words = layer.and_then(|layer| words.get(layer));
+                        let words = words.map(|words| words.as_slice());
+                        add_messages(&mut body, row, entries, words, parameters.scale_log2);
+                        bodies::write(&body, width, place);
                     });
             }))
     }
@@ -200,12 +243,14 @@ impl Encryptor {
     /// Decrypts the masked table and adds A's noise to every cell.
     ///
     /// `noise` is called once per cell, row by row, and returns A's share of the noise in units of
-    /// `2^-`[`scale_log2`](TableShape::scale_log2) of a count or unit. For epsilon-differential
-    /// privacy it is a discrete Laplace sample of scale `sensitivity / epsilon` over the integers,
-    /// not a rounded count. A record of A moves one cell, by at most the sensitivity: `2^40` for
-    /// counts, and for sums the bound that values were clipped to, times `2^27`. Whatever `noise`
-    /// returns, a uniform error of up to an eighth of a unit is added as well, so that no exact
-    /// phase, which is a linear equation in A's key, ever leaves A.
+    /// `2^-`[`scale_log2`](crate::params::TableShape::scale_log2) of a count or unit. For
+    /// epsilon-differential privacy it is a discrete Laplace sample of scale
+    /// `sensitivity / epsilon` over the integers, not a rounded count. A record of A moves one
+    /// cell, by at most the sensitivity: `2^40` for counts, `2^42` for counts of three owners, and
+    /// for sums the bound that values were clipped to, times `2^27`.
+    ///
+    /// Whatever `noise` returns, a uniform error of up to an eighth of a unit is added as well, so
+    /// that no exact phase, which is a linear equation in A's keys, ever leaves A.
     ///
     /// Consumes the keys, refusal included: opening twice would give two noised phases of the same
     /// cell, or of cells B chose with knowledge of the first. After a refusal a new run is due.
@@ -223,28 +268,37 @@ impl Encryptor {
             return Err(Error::ChunksMissing);
         }
         let table = MaskedTable::decode(&self.context, masked_table)?;
-        let mut phases = table.phases(&self.keys);
+        let mut phases = table.phases(self.context.shape(), &self.keys);
         blur(self.context.parameters(), &mut phases, noise, rng);
         Ok(PhaseShare::new(*self.context.envelope(), phases))
     }
 }
 
-/// Bytes of a chunk message's payload.
-pub(crate) fn chunk_payload_bytes(shape: TableShape) -> usize {
-    INDEX_BYTES + usize::from(shape.rows()) * row_bytes(shape.parameters())
+/// Places of the vectors that travel in one width.
+fn of_width(
+    places: &mut [u8],
+    bytes: usize,
+    width: BodyWidth,
+) -> impl IndexedParallelIterator<Item = (&mut [u8], BodyWidth)> {
+    places
+        .par_chunks_exact_mut(bytes)
+        .map(move |place| (place, width))
 }
 
-/// Bytes of one encrypted row of a chunk.
-pub(crate) fn row_bytes(parameters: &Parameters) -> usize {
-    parameters.polynomial_size * parameters.body_width.bytes()
-}
-
-/// Adds the units of one row, without branching on whose row a record has.
-fn add_messages(body: &mut [u64], row: u16, entries: &[Option<(u16, u64)>], scale_log2: u32) {
-    for (word, entry) in body.iter_mut().zip(entries) {
+/// Adds the units of one row, times C's words where there are any, without branching on whose row
+/// a record has.
+fn add_messages(
+    body: &mut [u64],
+    row: u16,
+    entries: &[Option<(u16, u64)>],
+    words: Option<&[u32]>,
+    scale_log2: u32,
+) {
+    for (slot, (coefficient, entry)) in body.iter_mut().zip(entries).enumerate() {
         let (of, value) = entry.unwrap_or_default();
-        let units = value * u64::from(of == row);
-        *word = word.wrapping_add(units << scale_log2);
+        let weight = words.and_then(|words| words.get(slot)).unwrap_or(&1);
+        let units = value * u64::from(*weight) * u64::from(of == row);
+        *coefficient = coefficient.wrapping_add(units << scale_log2);
     }
 }
 

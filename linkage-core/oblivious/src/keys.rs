@@ -1,9 +1,10 @@
-//! A's keys for one table: one secret key per row, and the public key B re-randomises with.
+//! A's keys for one table: one secret key per encrypted vector, mostly a row, and the
+//! public key B re-randomises with.
 //!
 //! All keys share their masks (multi-secret ring-LWE as in Peikert, Vaikuntanathan and Waters,
-//! CRYPTO 2008): per chunk one polynomial `a`, and per row `b_c = a * s_c + e_c + m_c`. That is as
-//! hard as ring-LWE by a hybrid over the rows, as long as no key ever meets one mask twice; so
-//! keys live for one table.
+//! CRYPTO 2008): per chunk one polynomial `a`, and per vector `b_v = a * s_v + e_v + m_v`. That is
+//! as hard as ring-LWE by a hybrid over the vectors, as long as no key ever meets one mask twice;
+//! so keys live for one table.
 
 use rand::CryptoRng;
 use zeroize::Zeroizing;
@@ -15,18 +16,18 @@ use crate::polynomial::{
 };
 use crate::wire::{self, Kind};
 
-/// One fresh secret key per row.
+/// One fresh secret key per vector.
 pub(crate) fn sample_secret_keys(
     context: &RunContext,
     rng: &mut impl CryptoRng,
 ) -> Vec<BinaryPolynomial> {
     let mut source = secret_generator(rng);
-    (0..context.shape().rows())
+    (0..context.shape().vectors())
         .map(|_| BinaryPolynomial::sample(context.parameters(), &mut source))
         .collect()
 }
 
-/// Encryptions of zero, one per row, under a common mask.
+/// Encryptions of zero, one per key, under a common mask.
 pub(crate) struct PublicKey {
     parameters: &'static Parameters,
     mask: Vec<u64>,
@@ -98,10 +99,10 @@ impl PublicKey {
 }
 
 fn payload_bytes(context: &RunContext) -> usize {
-    8 * context.parameters().polynomial_size * usize::from(context.shape().rows())
+    8 * context.parameters().polynomial_size * context.shape().vectors()
 }
 
-/// An encryption of zero, cut down to what one column of the table needs.
+/// An encryption of zero, cut down to what one sum of B's needs.
 pub(crate) struct ZeroEncryption {
     pub(crate) mask: Zeroizing<Vec<u64>>,
     pub(crate) bodies: Zeroizing<Vec<u64>>,

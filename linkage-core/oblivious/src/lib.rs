@@ -23,6 +23,8 @@
 //! For sums, coefficient j is the value of A's record, and a chunk has 4096 positions. The owner of
 //! the measure is A. Values are whole numbers from 0; A clips and quantises them beforehand.
 //!
+//! A third owner's categories can take part in a table of counts: see [`three`].
+//!
 //! Counts and sums are exact before noise; see [`params::RECORDS_MAX`] for the bound.
 //!
 //! # What protects whom
@@ -40,9 +42,10 @@
 //! Owners are taken to follow the protocol. A B that sends a masked table of its own making turns
 //! [`encrypt::Encryptor::open`] into an oracle: together with the analyst it reads A's key, hence
 //! A's categories of this run, out of the high bits of a few cells, whatever the noise. An A that
-//! encrypts a single record learns, with the analyst, that record's noised column. A and B
-//! together learn who is linked, as they pool positions. Memory inside tfhe (generator states,
-//! transforms) isn't zeroized.
+//! encrypts a single record learns, with the analyst, that record's noised column; an A that
+//! encrypts values above the agreed bound learns more than B's noise was made for. A and B together
+//! learn who is linked, as they pool positions. Memory inside tfhe, its transforms and ring
+//! (generator states, intermediate values, keyed hashes) isn't zeroized.
 //!
 //! # Example
 //! ```
@@ -76,10 +79,12 @@ pub mod context;
 pub mod encrypt;
 pub mod evaluate;
 pub mod shares;
+pub mod three;
 pub mod wire;
 
 mod bodies;
 mod keys;
+mod layout;
 mod masked;
 mod polynomial;
 

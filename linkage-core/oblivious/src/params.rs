@@ -3,23 +3,23 @@
 //! GLWE with dimension 1, modulus 2^64 and binary keys. What else a table needs depends on its
 //! [`Measure`]:
 //!
-//! | | counts | sums |
-//! |---|---|---|
-//! | polynomial size N | 2048 | 4096 |
-//! | errors | `TUniform(17)` | `TUniform(3)` |
-//! | scale: phase of one unit | 2^40 | 2^27 |
-//! | message space, in units | 24 bits | 37 bits |
-//! | body on the wire | 5 bytes, rounded | 8 bytes |
-//! | flood that A adds to a phase | up to 2^37 | up to 2^24 |
+//! | | counts | sums | counts of three owners |
+//! |---|---|---|---|
+//! | polynomial size N | 2048 | 4096 | 4096 |
+//! | errors | `TUniform(17)` | `TUniform(3)` | `TUniform(3)` |
+//! | scale: phase of one unit | 2^40 | 2^27 | 2^42 |
+//! | message space, in units | 24 bits | 37 bits | 22 bits |
+//! | body on the wire | 5 bytes, rounded | 8 bytes | 5 bytes; 8 where it meets C's words |
+//! | flood that A adds to a phase | up to 2^37 | up to 2^24 | up to 2^39 |
 //!
 //! `TUniform(b)` is uniform on the whole numbers from -2^b to 2^b, both ends half as likely. For
 //! counts, b is what tfhe's `minimal_glwe_bound_for_132_bits_security_tuniform` gives for this size
-//! and modulus. For sums that formula asks for no error at all; 3 is the smallest bound among
+//! and modulus. For N = 4096 that formula asks for no error at all; 3 is the smallest bound among
 //! tfhe's own parameter sets.
 
 /// Polynomial size of a table of counts: how many positions one ciphertext polynomial packs.
 ///
-/// A table of sums packs twice as many: see [`TableShape::positions_per_chunk`].
+/// The other tables pack twice as many: see [`TableShape::positions_per_chunk`].
 pub const POSITIONS_PER_CHUNK: usize = 2048;
 
 /// Most positions one table may span, a multiple of the positions of a chunk.
@@ -50,6 +50,20 @@ pub const COLUMNS_MAX: u16 = 256;
 ///   2^-400 per cell when both owners follow the protocol.
 pub const RECORDS_MAX: usize = (1 << 22) - 2 * POSITIONS_PER_CHUNK - 2;
 
+/// Most records owner B may place in a table of three owners.
+///
+/// Leaves noise half of the message space, which counts share with it from -2^21 to 2^21. The error
+/// of a cell with n records of B is at most `n * (2^3 + 2^23)` from the vectors that count B's
+/// records, rounding included, `n * 2^3 * 2^22` from those that C's words of 22 bits weight,
+/// `2 * 8193 * 2^3` from re-randomisation and 2^39 from A's flood, and has to stay below 2^41.
+/// * It does up to 39 321 records in a column: exact always.
+/// * Above, up to this limit, a wrong count has probability below 2^-1000 per cell, by the same
+///   inequality as in [`RECORDS_MAX`].
+pub const THREE_WAY_RECORDS_MAX: usize = 1 << 20;
+
+/// Bits of C's words in a table of three owners: its message space.
+pub(crate) const WORD_BITS: u32 = 22;
+
 /// log2 of the phase that one joint record adds to a count: noise is drawn in units of 2^-40 of a
 /// count.
 pub const COUNT_SCALE_LOG2: u32 = 40;
@@ -76,6 +90,8 @@ pub enum Measure {
     Count,
     /// Sum of owner A's values over the joint records of a cell, in units of the caller.
     Sum,
+    /// How many records a cell has that three owners share.
+    CountOfThree,
 }
 
 impl Measure {
@@ -90,6 +106,7 @@ impl Measure {
         match self {
             Measure::Count => &COUNTS,
             Measure::Sum => &SUMS,
+            Measure::CountOfThree => &COUNTS_OF_THREE,
         }
     }
 
@@ -98,6 +115,7 @@ impl Measure {
         match self {
             Measure::Count => 1,
             Measure::Sum => 2,
+            Measure::CountOfThree => 3,
         }
     }
 }
@@ -116,7 +134,7 @@ pub(crate) struct Parameters {
     /// An eighth of a unit: hides the exact phase, which is a linear equation in A's key, and
     /// leaves three quarters of the error budget.
     pub(crate) flood_bound_log2: u32,
-    /// How ciphertext bodies travel.
+    /// How ciphertext bodies travel that meet no weights but 0 and 1.
     pub(crate) body_width: BodyWidth,
 }
 
@@ -134,6 +152,14 @@ const SUMS: Parameters = Parameters {
     scale_log2: SUM_SCALE_LOG2,
     flood_bound_log2: SUM_SCALE_LOG2 - 3,
     body_width: BodyWidth::Eight,
+};
+
+const COUNTS_OF_THREE: Parameters = Parameters {
+    polynomial_size: 2 * POSITIONS_PER_CHUNK,
+    error_bound_log2: 3,
+    scale_log2: u64::BITS - WORD_BITS,
+    flood_bound_log2: u64::BITS - WORD_BITS - 3,
+    body_width: BodyWidth::Five,
 };
 
 /// Bytes of one ciphertext body on the wire: its highest ones, rounded.
@@ -170,16 +196,20 @@ pub enum Error {
     /// Columns are zero or more than [`COLUMNS_MAX`].
     #[error("{0} columns: need 1 to 256")]
     Columns(u16),
+    /// Layers are zero, or too many for so many rows or columns.
+    #[error("{0} layers: need 1 or more, and one more times rows or columns at most 256")]
+    Layers(u16),
 }
 
-/// What one table holds, and its size: positions of the run, categories of owner A (rows) and of
-/// owner B (columns).
+/// What one table holds, and its size: positions of the run, categories of owner A (rows), of owner
+/// B (columns) and, where there is one, of owner C (layers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableShape {
     measure: Measure,
     positions: u32,
     rows: u16,
     columns: u16,
+    layers: u16,
 }
 
 impl TableShape {
@@ -189,7 +219,7 @@ impl TableShape {
     /// # Errors
     /// Refuses sizes outside the limits of this module.
     pub fn new(positions: u32, rows: u16, columns: u16) -> Result<Self, Error> {
-        Self::of(Measure::Count, positions, rows, columns)
+        Self::of(Measure::Count, positions, [rows, columns, 1])
     }
 
     /// Checks the shape of a table of sums. `positions` counts all positions of the run, padding
@@ -198,10 +228,26 @@ impl TableShape {
     /// # Errors
     /// Refuses sizes outside the limits of this module.
     pub fn sums(positions: u32, rows: u16, columns: u16) -> Result<Self, Error> {
-        Self::of(Measure::Sum, positions, rows, columns)
+        Self::of(Measure::Sum, positions, [rows, columns, 1])
     }
 
-    fn of(measure: Measure, positions: u32, rows: u16, columns: u16) -> Result<Self, Error> {
+    /// Checks the shape of a table of counts of three owners. `positions` counts all positions of
+    /// the run, padding included, in whole chunks of 4096.
+    ///
+    /// # Errors
+    /// Refuses sizes outside the limits of this module, and more than 256 rows or columns times one
+    /// more than the layers: so many vectors A encrypts, and so many masks B sends.
+    pub fn three_way(positions: u32, rows: u16, columns: u16, layers: u16) -> Result<Self, Error> {
+        let vectors = u32::from(rows.max(columns)) * (1 + u32::from(layers));
+        let shape = Self::of(Measure::CountOfThree, positions, [rows, columns, layers])?;
+        if layers == 0 || vectors > ROWS_MAX.into() {
+            return Err(Error::Layers(layers));
+        }
+        Ok(shape)
+    }
+
+    fn of(measure: Measure, positions: u32, sizes: [u16; 3]) -> Result<Self, Error> {
+        let [rows, columns, layers] = sizes;
         let chunk = measure.positions_per_chunk();
         let whole_chunks = (positions as usize).is_multiple_of(chunk);
         if positions == 0 || positions > POSITIONS_MAX || !whole_chunks {
@@ -218,6 +264,7 @@ impl TableShape {
             positions,
             rows,
             columns,
+            layers,
         })
     }
 
@@ -241,6 +288,19 @@ impl TableShape {
         self.columns
     }
 
+    /// Categories of owner C, 1 in a table of two owners.
+    pub fn layers(self) -> u16 {
+        self.layers
+    }
+
+    /// Most records that owner B may place.
+    pub fn records_max(self) -> usize {
+        match self.measure {
+            Measure::Count | Measure::Sum => RECORDS_MAX,
+            Measure::CountOfThree => THREE_WAY_RECORDS_MAX,
+        }
+    }
+
     /// Positions that one ciphertext chunk packs.
     pub fn positions_per_chunk(self) -> usize {
         self.measure.positions_per_chunk()
@@ -251,9 +311,9 @@ impl TableShape {
         self.positions / self.positions_per_chunk() as u32
     }
 
-    /// Cells of the table: rows times columns.
+    /// Cells of the table: rows times columns times layers.
     pub fn cells(self) -> usize {
-        usize::from(self.rows) * usize::from(self.columns)
+        usize::from(self.rows) * usize::from(self.columns) * usize::from(self.layers)
     }
 
     /// log2 of the phase of one count or unit: noise is drawn in units of `2^-scale_log2` of it.
@@ -279,7 +339,9 @@ mod tests {
             secure_bound(GlweDimension(1), size, 2f64.powi(64))
         };
         assert_eq!(asked(&COUNTS), COUNTS.error_bound_log2);
-        assert!(asked(&SUMS) <= SUMS.error_bound_log2);
+        for parameters in [SUMS, COUNTS_OF_THREE] {
+            assert!(asked(&parameters) <= parameters.error_bound_log2);
+        }
     }
 
     /// Largest error of a cell with `records` records of B, by the sum of all bounds.
@@ -345,17 +407,58 @@ mod tests {
             let step = chunk as u32;
             for positions in [0, 1, step - 1, step + 1, POSITIONS_MAX + step, u32::MAX] {
                 assert_eq!(
-                    TableShape::of(measure, positions, 1, 1),
+                    TableShape::of(measure, positions, [1; 3]),
                     Err(Error::Positions { positions, chunk })
                 );
             }
             for bad in [0, 257, u16::MAX] {
-                let shape = |rows, columns| TableShape::of(measure, 4096, rows, columns);
+                let shape = |rows, columns| TableShape::of(measure, 4096, [rows, columns, 1]);
                 assert_eq!(shape(bad, 1), Err(Error::Rows(bad)));
                 assert_eq!(shape(1, bad), Err(Error::Columns(bad)));
             }
         }
         assert!(TableShape::sums(3 * 2048, 1, 1).is_err());
+        assert!(TableShape::three_way(3 * 2048, 1, 1, 1).is_err());
+    }
+
+    #[test]
+    fn three_owners_have_as_many_vectors_and_masks_as_two() {
+        let of = |rows, columns, layers| TableShape::three_way(4096, rows, columns, layers);
+        for (rows, columns, layers) in
+            [(1, 1, 1), (5, 5, 5), (128, 1, 1), (1, 1, 255), (15, 16, 15)]
+        {
+            let shape = of(rows, columns, layers).unwrap();
+            assert!(shape.vectors() <= 256 && shape.sums_made() <= 256);
+        }
+        for (rows, columns, layers) in [
+            (1, 1, 0),
+            (129, 1, 1),
+            (1, 129, 1),
+            (1, 1, 256),
+            (16, 16, 16),
+        ] {
+            assert_eq!(of(rows, columns, layers), Err(Error::Layers(layers)));
+        }
+        assert_eq!(of(0, 1, 1), Err(Error::Rows(0)));
+        assert_eq!(of(1, 257, 1), Err(Error::Columns(257)));
+    }
+
+    #[test]
+    fn documented_exactness_bounds_hold_for_three_owners() {
+        let half_unit = 1u64 << (COUNTS_OF_THREE.scale_log2 - 1);
+        let (error, rounding, flood) = (1u64 << 3, 1u64 << 23, 1u64 << 39);
+        assert_eq!(flood, 1 << COUNTS_OF_THREE.flood_bound_log2);
+        let per_record = error + rounding + (error << WORD_BITS);
+        let fixed = 2 * 8193 * error + flood;
+        assert!(39_321 * per_record + fixed < half_unit);
+        assert!(39_322 * per_record + fixed >= half_unit);
+
+        let squares = THREE_WAY_RECORDS_MAX as f64 * (2.0 * per_record as f64).powi(2)
+            + 2.0 * 8193.0 * (2.0 * error as f64).powi(2);
+        let margin = (half_unit - flood) as f64;
+        let log2_failure = 1.0 - 2.0 * margin.powi(2) / squares * std::f64::consts::LOG2_E;
+        assert!(log2_failure < -1000.0, "{log2_failure}");
+        assert_eq!(2 * THREE_WAY_RECORDS_MAX, 1 << (WORD_BITS - 1));
     }
 
     #[test]

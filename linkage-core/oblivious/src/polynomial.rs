@@ -8,6 +8,7 @@ use tfhe::core_crypto::algorithms::slice_algorithms::slice_binary_semi_reverse_n
 use tfhe::core_crypto::commons::math::random::{
     DefaultRandomGenerator, RandomGenerator, Seed, TUniform,
 };
+use tfhe_ntt::native64::Plan32;
 use zeroize::Zeroizing;
 
 use crate::context::SEED_BYTES;
@@ -78,6 +79,9 @@ impl BinaryPolynomial {
     }
 }
 
+/// Coefficients that are summed at a time; divides every polynomial size.
+const BLOCK: usize = 16;
+
 /// A public polynomial `a`, laid out so that `a * X^(N-1-j)` is one contiguous slice.
 pub(crate) struct Rotations {
     /// `-a` followed by `a`.
@@ -92,16 +96,52 @@ impl Rotations {
         }
     }
 
-    /// Adds `a * X^(N-1-slot)` to `sum`.
+    /// Adds `a * X^(N-1-slot)` to `sum` for every slot.
+    ///
+    /// Sums a few coefficients at a time over all slots, so that they stay in registers.
     ///
     /// Coefficient t of `a * X^k` is `a[t-k]`, or `-a[t-k+N]` below k: element `N-k+t` of the
     /// doubled layout, and `N-k = slot+1`.
+    pub(crate) fn add_to(&self, slots: &[usize], sum: &mut [u64]) {
+        let (blocks, _) = sum.as_chunks_mut::<BLOCK>();
+        for (block, totals) in blocks.iter_mut().enumerate() {
+            let doubled = self.doubled.get(1 + block * BLOCK..).unwrap_or_default();
+            let mut registers = *totals;
+            for slot in slots {
+                let values = doubled.get(*slot..).and_then(<[u64]>::first_chunk);
+                let values: &[u64; BLOCK] = values.unwrap_or(&[0; BLOCK]);
+                for (total, value) in registers.iter_mut().zip(values) {
+                    *total = total.wrapping_add(*value);
+                }
+            }
+            *totals = registers;
+        }
+    }
+}
+
+/// Exact products modulo 2^64 of polynomials with any coefficients.
+pub(crate) struct Products(Plan32);
+
+impl Products {
     #[allow(
-        clippy::indexing_slicing,
-        reason = "slot < N and the layout holds 2N values"
+        clippy::expect_used,
+        reason = "the transform exists for the polynomial sizes of this crate"
     )]
-    pub(crate) fn add_to(&self, slot: usize, sum: &mut [u64]) {
-        for (total, value) in sum.iter_mut().zip(&self.doubled[slot + 1..]) {
+    pub(crate) fn new(parameters: &Parameters) -> Self {
+        Self(Plan32::try_new(parameters.polynomial_size).expect("a power of two"))
+    }
+
+    /// Adds `mask * sum of weight * X^(N-1-slot)` over (slot, weight) to `sum`.
+    pub(crate) fn add_to(&self, mask: &[u64], terms: &[(usize, u32)], sum: &mut [u64]) {
+        let mut weights = Zeroizing::new(vec![0; mask.len()]);
+        for (slot, weight) in terms {
+            if let Some(place) = weights.iter_mut().nth_back(*slot) {
+                *place = u64::from(*weight);
+            }
+        }
+        let mut product = Zeroizing::new(vec![0; mask.len()]);
+        self.0.negacyclic_polymul(&mut product, mask, &weights);
+        for (total, value) in sum.iter_mut().zip(product.iter()) {
             *total = total.wrapping_add(*value);
         }
     }
@@ -174,9 +214,46 @@ mod tests {
                 let mut monomial = vec![0; size];
                 monomial[size - 1 - slot] = 1;
                 let mut sum = vec![5; size];
-                rotations.add_to(slot, &mut sum);
+                rotations.add_to(&[slot], &mut sum);
                 let product = schoolbook(&mask, &monomial);
                 let expected: Vec<u64> = product.iter().map(|v| v.wrapping_add(5)).collect();
+                assert_eq!(sum, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_exact() {
+        for measure in MEASURES {
+            let parameters = measure.parameters();
+            let size = parameters.polynomial_size;
+            let products = Products::new(parameters);
+            let random = expand_mask(parameters, [5; SEED_BYTES]);
+            let word = |slot: usize| (random[slot] >> 42) as u32;
+            let cases = [
+                (
+                    random.clone(),
+                    (0..size).map(|slot| (slot, word(slot))).collect(),
+                ),
+                (random.clone(), vec![(0, 1), (size - 1, u32::MAX)]),
+                (
+                    vec![u64::MAX; size],
+                    (0..size).map(|slot| (slot, u32::MAX)).collect(),
+                ),
+                (
+                    vec![1 << 63; size],
+                    (0..size).map(|slot| (slot, u32::MAX)).collect(),
+                ),
+            ];
+            for (mask, terms) in cases {
+                let mut weights = vec![0; size];
+                for (slot, weight) in &terms {
+                    weights[size - 1 - slot] = u64::from(*weight);
+                }
+                let mut sum = vec![7; size];
+                products.add_to(&mask, &terms, &mut sum);
+                let product = schoolbook(&mask, &weights);
+                let expected: Vec<u64> = product.iter().map(|v| v.wrapping_add(7)).collect();
                 assert_eq!(sum, expected);
             }
         }

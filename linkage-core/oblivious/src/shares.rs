@@ -27,7 +27,7 @@ impl PhaseShare {
         Self(Share { envelope, cells })
     }
 
-    /// The message for the analyst: 79 bytes and 8 per cell.
+    /// The message for the analyst: 81 bytes and 8 per cell.
     pub fn encode(&self) -> Vec<u8> {
         self.0.encode(Kind::PhaseShare)
     }
@@ -49,7 +49,7 @@ impl MaskShare {
         Self(Share { envelope, cells })
     }
 
-    /// The message for the analyst: 79 bytes and 8 per cell.
+    /// The message for the analyst: 81 bytes and 8 per cell.
     pub fn encode(&self) -> Vec<u8> {
         self.0.encode(Kind::MaskShare)
     }
@@ -90,11 +90,12 @@ impl Share {
     }
 }
 
-/// Noised counts or sums, row by row, rounded to whole counts or units.
+/// Noised counts or sums, row by row, within a row by column, then by layer, rounded to whole
+/// counts or units.
 ///
 /// Exact up to the owners' noise within the limits of [`crate::params::RECORDS_MAX`], as long as
-/// value plus noise stays in the message space: -2^23 to 2^23 for counts, -2^36 to 2^36 for sums.
-/// Beyond, values wrap.
+/// value plus noise stays in the message space: -2^23 to 2^23 for counts, -2^36 to 2^36 for sums,
+/// -2^21 to 2^21 for counts of three owners. Beyond, values wrap.
 ///
 /// # Errors
 /// [`Error::DifferentTables`] if the shares don't belong together.
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn phases_round_to_the_nearest_unit() {
-        for scale_log2 in [COUNT_SCALE_LOG2, SUM_SCALE_LOG2] {
+        for scale_log2 in [COUNT_SCALE_LOG2, SUM_SCALE_LOG2, 42] {
             let unit = 1i64 << scale_log2;
             let cases = [
                 (0, 0),

@@ -6,8 +6,8 @@
 //! | 1 | version, 1 |
 //! | 1 | kind of message |
 //! | 16 | run id |
-//! | 1 | measure: 1 for counts, 2 for sums |
-//! | 4, 2, 2 | positions, rows, columns |
+//! | 1 | measure: 1 for counts, 2 for sums, 3 for counts of three owners |
+//! | 4, 2, 2, 2 | positions, rows, columns, layers |
 //! | 16 | tag of the run context, which covers the nonces of both owners |
 //! | fixed by kind and shape | payload |
 //! | 32 | SHA-256 of everything before |
@@ -22,9 +22,12 @@ use crate::params::TableShape;
 
 const MAGIC: &[u8; 4] = b"LKOT";
 const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 47;
-const SHAPE_BYTES: usize = 9;
+const HEADER_BYTES: usize = 49;
+const SHAPE_BYTES: usize = 11;
 const DIGEST_BYTES: usize = 32;
+
+/// Bytes of the chunk number in front of a payload that belongs to one chunk.
+pub(crate) const INDEX_BYTES: usize = 4;
 
 /// Bytes of a message beyond its payload.
 pub(crate) const OVERHEAD_BYTES: usize = HEADER_BYTES + DIGEST_BYTES;
@@ -81,6 +84,8 @@ pub(crate) enum Kind {
     MaskedTable = 3,
     PhaseShare = 4,
     MaskShare = 5,
+    SplitSeed = 6,
+    SplitChunk = 7,
 }
 
 /// What ties a message to one table.
@@ -188,8 +193,15 @@ pub(crate) fn shape_bytes(shape: TableShape) -> [u8; SHAPE_BYTES] {
     let [p0, p1, p2, p3] = shape.positions().to_le_bytes();
     let [r0, r1] = shape.rows().to_le_bytes();
     let [c0, c1] = shape.columns().to_le_bytes();
+    let [l0, l1] = shape.layers().to_le_bytes();
     let measure = shape.measure().code();
-    [measure, p0, p1, p2, p3, r0, r1, c0, c1]
+    [measure, p0, p1, p2, p3, r0, r1, c0, c1, l0, l1]
+}
+
+/// The chunk number in front of a payload, and the rest.
+pub(crate) fn split_index(payload: &[u8]) -> Result<(u32, &[u8]), Error> {
+    let (index, rest) = payload.split_first_chunk().ok_or(Error::Truncated)?;
+    Ok((u32::from_le_bytes(*index), rest))
 }
 
 /// Writes 64-bit words; `payload` holds eight bytes for each.
@@ -275,19 +287,19 @@ mod tests {
             (
                 longer,
                 Error::Length {
-                    expected: 103,
-                    found: 104,
+                    expected: 105,
+                    found: 106,
                 },
             ),
             (
-                good[..102].to_vec(),
+                good[..104].to_vec(),
                 Error::Length {
-                    expected: 103,
-                    found: 102,
+                    expected: 105,
+                    found: 104,
                 },
             ),
             (with(50, 77), Error::Damaged),
-            (with(102, good[102] ^ 1), Error::Damaged),
+            (with(104, good[104] ^ 1), Error::Damaged),
         ];
         for (bytes, expected) in cases {
             assert_eq!(read(&bytes), Err(expected));

@@ -250,7 +250,10 @@ fn records_that_do_not_fit_are_refused() {
     let many = vec![(0, 0); 4_190_207];
     assert_eq!(
         refused(&many),
-        Some(evaluate::Error::TooManyRecords(4_190_207))
+        Some(evaluate::Error::TooManyRecords {
+            most: 4_190_206,
+            found: 4_190_207
+        })
     );
     assert_eq!(refused(&[(0, 0), (4095, 1)]), None);
 }

@@ -32,9 +32,9 @@ impl Data {
         for position in 0..used {
             if rng.random_bool(0.6) {
                 let value = match shape.measure() {
-                    Measure::Count => 1,
                     // A row of 100 000 of them stays below the largest total.
                     Measure::Sum => rng.random_range(0..=VALUE_MAX >> 6),
+                    _ => 1,
                 };
                 entries[position as usize] = Some((rng.random_range(0..shape.rows()), value));
             }
@@ -77,11 +77,11 @@ impl Data {
         let first = chunk as usize * size;
         let entries = &self.entries[first..first + size];
         match self.shape.measure() {
-            Measure::Count => {
+            Measure::Sum => a.encrypt_values(chunk, entries).unwrap(),
+            _ => {
                 let categories: Vec<_> = entries.iter().map(|e| e.map(|(row, _)| row)).collect();
                 a.encrypt_chunk(chunk, &categories).unwrap()
             }
-            Measure::Sum => a.encrypt_values(chunk, entries).unwrap(),
         }
     }
 }
@@ -175,8 +175,8 @@ fn tables_are_exact_for_a_million_records_each() {
             let in_cell = rng.random_range(0..10);
             if position < 1_000_000 {
                 let value = match shape.measure() {
-                    Measure::Count => 1,
                     Measure::Sum => rng.random_range(0..=VALUE_MAX >> 8),
+                    _ => 1,
                 };
                 data.entries[position as usize] = Some((in_cell, value));
             }
