@@ -1,5 +1,5 @@
 //! Attacks of semi-honest parties, each shown to succeed against the unprotected intermediate
-//! value and to fail against what is sent.
+//! value and to fail against what is sent, in tables of every measure.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -9,31 +9,58 @@ use crate::encrypt::{Encryptor, blur};
 use crate::evaluate::Evaluator;
 use crate::keys::PublicKey;
 use crate::masked::MaskedTable;
-use crate::params::{COUNT_SCALE_LOG2, FLOOD_BOUND_LOG2, POSITIONS_PER_CHUNK as N, TableShape};
+use crate::params::{Measure, TableShape, WORD_BITS};
 use crate::polynomial::{expand_mask, schoolbook};
 use crate::shares::{MaskShare, PhaseShare, unmasked};
+use crate::three::Splitter;
 
-fn context(rows: u16, columns: u16, nonce: u8) -> RunContext {
-    let shape = TableShape::new(N as u32, rows, columns).unwrap();
+const MEASURES: [Measure; 3] = [Measure::Count, Measure::Sum, Measure::CountOfThree];
+
+/// A table of one chunk, and of one layer where a third owner takes part.
+fn context(measure: Measure, rows: u16, columns: u16, nonce: u8) -> RunContext {
+    let positions = measure.positions_per_chunk() as u32;
+    let shape = match measure {
+        Measure::Count => TableShape::new(positions, rows, columns),
+        Measure::Sum => TableShape::sums(positions, rows, columns),
+        Measure::CountOfThree => TableShape::three_way(positions, rows, columns, 1),
+    };
     let nonces = (Nonce::new([nonce; 32]), Nonce::new([201; 32]));
-    RunContext::derive(RunId::new([1; 16]), nonces.0, nonces.1, shape).unwrap()
+    RunContext::derive(RunId::new([1; 16]), nonces.0, nonces.1, shape.unwrap()).unwrap()
 }
 
 /// One record of B at every third slot, columns in turn.
-fn records(columns: u16) -> Vec<(u32, u16)> {
-    (0..N as u32).step_by(3).zip((0..columns).cycle()).collect()
+fn records(shape: TableShape) -> Vec<(u32, u16)> {
+    let slots = (0..shape.positions()).step_by(3);
+    slots.zip((0..shape.columns()).cycle()).collect()
 }
 
 /// A with one record at every other slot, and B after absorbing the only chunk.
 fn absorbed(context: &RunContext, rng: &mut ChaCha20Rng) -> (Encryptor, Evaluator) {
     let shape = context.shape();
     let mut a = Encryptor::new(context, rng);
-    let categories: Vec<_> = (0..N as u16)
+    let categories: Vec<_> = (0..shape.positions() as u16)
         .map(|j| j.is_multiple_of(2).then_some((j / 2) % shape.rows()))
         .collect();
-    let chunk = a.encrypt_chunk(0, &categories).unwrap();
-    let mut b = Evaluator::new(context, a.public_key(), &records(shape.columns())).unwrap();
-    b.absorb(0, &chunk).unwrap();
+    let mut b = Evaluator::new(context, a.public_key(), &records(shape)).unwrap();
+    match shape.measure() {
+        Measure::Count => {
+            let chunk = a.encrypt_chunk(0, &categories).unwrap();
+            b.absorb(0, &chunk).unwrap();
+        }
+        Measure::Sum => {
+            let values = categories.iter().zip(0..);
+            let entries = values.map(|(row, value)| row.map(|row| (row, value)));
+            let chunk = a.encrypt_values(0, &entries.collect::<Vec<_>>()).unwrap();
+            b.absorb(0, &chunk).unwrap();
+        }
+        Measure::CountOfThree => {
+            let mut c = Splitter::new(context, rng).unwrap();
+            let split = c.split_chunk(0, &vec![Some(0); categories.len()]).unwrap();
+            let seed = c.seed_message();
+            let chunk = a.encrypt_split(0, &categories, &seed).unwrap();
+            b.absorb_split(0, &chunk, &split).unwrap();
+        }
+    }
     (a, b)
 }
 
@@ -44,7 +71,7 @@ fn absorbed(context: &RunContext, rng: &mut ChaCha20Rng) -> (Encryptor, Evaluato
 fn inverse(a: &[u64]) -> Vec<u64> {
     let mut power = a.to_vec();
     let mut inverse = a.to_vec();
-    for _ in 1..N.ilog2() {
+    for _ in 1..a.len().ilog2() {
         power = schoolbook(&power, &power);
         inverse = schoolbook(&inverse, &power);
     }
@@ -61,48 +88,69 @@ fn inverse(a: &[u64]) -> Vec<u64> {
 
 #[test]
 fn dividing_the_mask_reads_bs_records_only_without_rerandomisation() {
+    MEASURES.into_iter().for_each(divide_the_mask);
+}
+
+fn divide_the_mask(measure: Measure) {
+    let (parameters, n) = (measure.parameters(), measure.positions_per_chunk());
     // A mask is invertible if its coefficients have an odd sum, so half of all nonces do.
     let is_odd = |nonce: &u8| {
-        let mask = expand_mask(context(1, 2, *nonce).chunk_mask_seed(0));
+        let seed = context(measure, 1, 2, *nonce).chunk_mask_seed(0);
+        let mask = expand_mask(parameters, seed);
         mask.iter().fold(0, |sum, value| sum ^ (value & 1)) == 1
     };
-    let context = context(1, 2, (0..200).find(is_odd).unwrap());
-    let inverse = inverse(&expand_mask(context.chunk_mask_seed(0)));
+    let context = context(measure, 1, 2, (0..200).find(is_odd).unwrap());
+    let inverse = inverse(&expand_mask(parameters, context.chunk_mask_seed(0)));
 
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let (_, b) = absorbed(&context, &mut rng);
-    let naive_mask = b.columns[1].mask.to_vec();
+    // Of three owners there is a second mask, weighted with C's words.
+    let of_column = |number: &usize| context.shape().sum(*number).column == 1;
+    let numbers: Vec<usize> = (0..b.sums.len()).filter(of_column).collect();
+    let naive_masks: Vec<_> = numbers.iter().map(|k| b.sums[*k].mask.to_vec()).collect();
     let (sent, _) = b.finish(|| 0, &mut rng).unwrap();
-    let sent_mask = MaskedTable::decode(&context, &sent).unwrap().masks()[1].to_vec();
+    let sent = MaskedTable::decode(&context, &sent).unwrap();
+    let sent_masks = numbers.iter().map(|k| sent.masks()[*k].to_vec());
 
-    let mut truth = vec![0u64; N];
-    for (position, _) in records(2).iter().filter(|(_, column)| *column == 1) {
-        truth[N - 1 - *position as usize] = 1;
+    let mut truth = vec![0u64; n];
+    let of_column = |record: &&(u32, u16)| record.1 == 1;
+    for (position, _) in records(context.shape()).iter().filter(of_column) {
+        truth[n - 1 - *position as usize] = 1;
     }
-    assert_eq!(
-        schoolbook(&naive_mask, &inverse),
-        truth,
-        "the attack itself must work"
-    );
+    for (naive_mask, sent_mask) in naive_masks.iter().zip(sent_masks) {
+        let divided = schoolbook(naive_mask, &inverse);
+        let weights = divided.iter().map(|weight| u64::from(*weight != 0));
+        assert_eq!(
+            weights.collect::<Vec<_>>(),
+            truth,
+            "the attack itself must work"
+        );
+        assert!(divided.iter().all(|weight| *weight < 1 << WORD_BITS));
+        assert_hidden(&sent_mask, naive_mask, &inverse, &truth);
+    }
+}
 
-    let divided = schoolbook(&sent_mask, &inverse);
+/// Neither does a mask that is sent divide into B's records, nor is it close to the one before.
+fn assert_hidden(sent_mask: &[u64], naive_mask: &[u64], inverse: &[u64], truth: &[u64]) {
+    let n = truth.len();
+    let divided = schoolbook(sent_mask, inverse);
     assert!(
         divided.iter().all(|value| *value > 1),
         "no coefficient looks like a record"
     );
     let agreeing = divided
         .iter()
-        .zip(&truth)
+        .zip(truth)
         .filter(|(d, t)| *d & 1 == **t)
         .count();
     assert!(
-        (N / 2 - 120..N / 2 + 120).contains(&agreeing),
-        "{agreeing} of {N} low bits agree"
+        (n / 2 - 150..n / 2 + 150).contains(&agreeing),
+        "{agreeing} of {n} low bits agree"
     );
     // Nor is the difference to the naive mask small, as it were with added errors alone.
     let small = sent_mask
         .iter()
-        .zip(&naive_mask)
+        .zip(naive_mask)
         .filter(|(sent, naive)| sent.wrapping_sub(**naive).cast_signed().unsigned_abs() < 1 << 40)
         .count();
     assert_eq!(small, 0);
@@ -111,24 +159,26 @@ fn dividing_the_mask_reads_bs_records_only_without_rerandomisation() {
 /// Solves for a key from the low bits of `body - phase = <mask, key>` by elimination over GF(2).
 /// `None` if the equations contradict each other or leave a bit open.
 fn solve_key(equations: &[(Vec<u64>, u64)]) -> Option<Vec<u64>> {
-    const WORDS: usize = N / 64 + 1;
-    let mut rows: Vec<[u64; WORDS]> = equations
+    let (first, _) = equations.first()?;
+    let n = first.len();
+    let last = n / 64;
+    let mut rows: Vec<Vec<u64>> = equations
         .iter()
         .map(|(mask, product)| {
-            let mut row = [0; WORDS];
+            let mut row = vec![0; last + 1];
             for (k, value) in mask.iter().enumerate() {
-                let unknown = N - 1 - k;
+                let unknown = n - 1 - k;
                 row[unknown / 64] |= (value & 1) << (unknown % 64);
             }
-            row[WORDS - 1] = product & 1;
+            row[last] = product & 1;
             row
         })
         .collect();
-    for unknown in 0..N {
-        let bit = |row: &[u64; WORDS]| row[unknown / 64] >> (unknown % 64) & 1 == 1;
+    for unknown in 0..n {
+        let bit = |row: &[u64]| row[unknown / 64] >> (unknown % 64) & 1 == 1;
         let pivot = (unknown..rows.len()).find(|index| bit(&rows[*index]))?;
         rows.swap(unknown, pivot);
-        let pivot_row = rows[unknown];
+        let pivot_row = rows[unknown].clone();
         for (_, row) in rows
             .iter_mut()
             .enumerate()
@@ -139,13 +189,18 @@ fn solve_key(equations: &[(Vec<u64>, u64)]) -> Option<Vec<u64>> {
             }
         }
     }
-    let consistent = rows[N..].iter().all(|row| row[WORDS - 1] == 0);
-    consistent.then(|| rows[..N].iter().map(|row| row[WORDS - 1]).collect())
+    let consistent = rows[n..].iter().all(|row| row[last] == 0);
+    consistent.then(|| rows[..n].iter().map(|row| row[last]).collect())
 }
 
 #[test]
 fn phases_give_the_key_away_only_when_exact() {
-    let context = context(1, 1, 3);
+    MEASURES.into_iter().for_each(solve_for_the_key);
+}
+
+fn solve_for_the_key(measure: Measure) {
+    let (parameters, n) = (measure.parameters(), measure.positions_per_chunk());
+    let context = context(measure, 1, 1, 3);
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let (a, _) = absorbed(&context, &mut rng);
     let public_key = PublicKey::decode(&context, a.public_key()).unwrap();
@@ -159,10 +214,10 @@ fn phases_give_the_key_away_only_when_exact() {
     };
     let mut exact = Vec::new();
     let mut released = Vec::new();
-    for (mask, body) in (0..N as u32 + 100).map(table) {
+    for (mask, body) in (0..n as u32 + 100).map(table) {
         let mut phase = [body.wrapping_sub(a.keys[0].top_of_product(&mask))];
         exact.push((mask.clone(), body.wrapping_sub(phase[0])));
-        blur(&mut phase, || 0, &mut rng);
+        blur(parameters, &mut phase, || 0, &mut rng);
         released.push((mask, body.wrapping_sub(phase[0])));
     }
     let key = a.keys[0].coefficients();
@@ -170,7 +225,7 @@ fn phases_give_the_key_away_only_when_exact() {
     assert_eq!(solve_key(&released), None);
 
     // With just as many equations as unknowns there is nothing to contradict, and still no key.
-    let guessed = (N..released.len()).find_map(|end| solve_key(&released[end - N..end]));
+    let guessed = (n..released.len()).find_map(|end| solve_key(&released[end - n..end]));
     assert!(guessed.is_some_and(|guessed| guessed != a.keys[0].coefficients()));
 }
 
@@ -192,13 +247,17 @@ const CHI_SQUARE_LIMIT: f64 = 347.7;
 
 #[test]
 fn the_phases_a_sees_are_uniform() {
-    let context = context(64, 256, 4);
+    MEASURES.into_iter().for_each(look_at_phases);
+}
+
+fn look_at_phases(measure: Measure) {
+    let context = context(measure, 64, 128, 4);
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let (a, b) = absorbed(&context, &mut rng);
     let (sent, share) = b.finish(|| 0, &mut rng).unwrap();
     let seen = MaskedTable::decode(&context, &sent)
         .unwrap()
-        .phases(&a.keys)
+        .phases(context.shape(), &a.keys)
         .to_vec();
     let exact = PhaseShare::new(*context.envelope(), seen.clone().into());
     let bare: Vec<u64> = unmasked(&exact, &share).map(i64::cast_unsigned).collect();
@@ -221,15 +280,15 @@ fn the_phases_a_sees_are_uniform() {
 }
 
 /// Phases of one table before and after A's blurring, B's mask taken off.
-fn noised_phases(noise_a: &[i128], noise_b: &[i128]) -> (Vec<i64>, Vec<i64>) {
-    let context = context(2, 3, 5);
+fn noised_phases(measure: Measure, noise_a: &[i128], noise_b: &[i128]) -> (Vec<i64>, Vec<i64>) {
+    let context = context(measure, 2, 3, 5);
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let (a, b) = absorbed(&context, &mut rng);
     let mut noise_b = noise_b.iter().copied();
     let (sent, masks) = b.finish(|| noise_b.next().unwrap(), &mut rng).unwrap();
     let exact = MaskedTable::decode(&context, &sent)
         .unwrap()
-        .phases(&a.keys);
+        .phases(context.shape(), &a.keys);
     let exact = unmasked(&PhaseShare::new(*context.envelope(), exact), &masks).collect();
     let mut noise_a = noise_a.iter().copied();
     let released = a.open(&sent, || noise_a.next().unwrap(), &mut rng).unwrap();
@@ -242,37 +301,41 @@ fn noise_reaches_the_phases_bit_by_bit() {
     let zeros = [0; 6];
     let noise_a = [1, -1, 1 << 41, -(3 << 40) + 7, 12_345_678_901, 0];
     let noise_b = [0, 5, -(1 << 45), 1 << 30, -77, 1 << 100];
-    let (plain, plain_released) = noised_phases(&zeros, &zeros);
-    let (noised, noised_released) = noised_phases(&noise_a, &noise_b);
-    for cell in 0..6 {
-        let from_b = noised[cell].wrapping_sub(plain[cell]);
-        let from_both = noised_released[cell].wrapping_sub(plain_released[cell]);
-        assert_eq!(from_b, noise_b[cell] as i64);
-        assert_eq!(from_both, (noise_a[cell] + noise_b[cell]) as i64);
+    for measure in MEASURES {
+        let (plain, plain_released) = noised_phases(measure, &zeros, &zeros);
+        let (noised, noised_released) = noised_phases(measure, &noise_a, &noise_b);
+        for cell in 0..6 {
+            let from_b = noised[cell].wrapping_sub(plain[cell]);
+            let from_both = noised_released[cell].wrapping_sub(plain_released[cell]);
+            assert_eq!(from_b, noise_b[cell] as i64);
+            assert_eq!(from_both, (noise_a[cell] + noise_b[cell]) as i64);
+        }
     }
 }
 
 #[test]
 fn released_phases_are_blurred_whatever_the_noise() {
-    let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let mut phases = vec![1000u64; 50_000];
-    blur(&mut phases, || 0, &mut rng);
-    let bound = 1i64 << FLOOD_BOUND_LOG2;
-    let floods: Vec<i64> = phases
-        .iter()
-        .map(|phase| phase.cast_signed() - 1000)
-        .collect();
-    assert!(floods.iter().all(|flood| (-bound..bound).contains(flood)));
-    for shift in [0, 10, 20, FLOOD_BOUND_LOG2 - 7] {
-        let bits = |flood: &i64| ((flood + bound) >> shift) as u8;
-        let statistic = chi_square(floods.iter().map(bits));
+    for parameters in MEASURES.map(Measure::parameters) {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let mut phases = vec![1000u64; 50_000];
+        blur(parameters, &mut phases, || 0, &mut rng);
+        let bound = 1i64 << parameters.flood_bound_log2;
+        let floods: Vec<i64> = phases
+            .iter()
+            .map(|phase| phase.cast_signed() - 1000)
+            .collect();
+        assert!(floods.iter().all(|flood| (-bound..bound).contains(flood)));
+        for shift in [0, 8, 16, parameters.flood_bound_log2 - 7] {
+            let bits = |flood: &i64| ((flood + bound) >> shift) as u8;
+            let statistic = chi_square(floods.iter().map(bits));
+            assert!(
+                statistic < CHI_SQUARE_LIMIT,
+                "bits from {shift}: {statistic}"
+            );
+        }
         assert!(
-            statistic < CHI_SQUARE_LIMIT,
-            "bits from {shift}: {statistic}"
+            bound < 1 << (parameters.scale_log2 - 2),
+            "leaves room to round to the right unit"
         );
     }
-    assert!(
-        bound < 1 << (COUNT_SCALE_LOG2 - 2),
-        "leaves room to round to the right count"
-    );
 }

@@ -3,8 +3,8 @@
 use rand::CryptoRng;
 use ring::{digest, hmac};
 
-use crate::params::TableShape;
-use crate::wire::Envelope;
+use crate::params::{Parameters, TableShape};
+use crate::wire::{Envelope, shape_bytes};
 
 /// Bytes of a derived seed and of the tag that every message carries.
 pub(crate) const SEED_BYTES: usize = 16;
@@ -68,8 +68,8 @@ impl Nonce {
 /// Seeds and message tag of one table. Public: everything in it is known to both owners.
 ///
 /// All seeds are `HMAC-SHA-256(root, label || index)` with
-/// `root = SHA-256(label || run id || nonce A || nonce B || shape)`, cut to 16 bytes; all parts
-/// have fixed lengths.
+/// `root = SHA-256(label || run id || nonce A || nonce B || shape)`, cut to 16 bytes; the shape
+/// names the measure, and all parts have fixed lengths.
 #[derive(Debug, Clone)]
 pub struct RunContext {
     envelope: Envelope,
@@ -99,9 +99,7 @@ impl RunContext {
         hash.update(&run_id.0);
         hash.update(&nonce_a.0);
         hash.update(&nonce_b.0);
-        hash.update(&shape.positions().to_le_bytes());
-        hash.update(&shape.rows().to_le_bytes());
-        hash.update(&shape.columns().to_le_bytes());
+        hash.update(&shape_bytes(shape));
         let root = hmac::Key::new(hmac::HMAC_SHA256, hash.finish().as_ref());
         let tag = seed(&root, TAG_LABEL, 0);
         Ok(Self {
@@ -122,6 +120,10 @@ impl RunContext {
 
     pub(crate) fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+
+    pub(crate) fn parameters(&self) -> &'static Parameters {
+        self.envelope.shape.parameters()
     }
 
     pub(crate) fn public_key_mask_seed(&self) -> [u8; SEED_BYTES] {
@@ -151,7 +153,10 @@ mod tests {
     use super::*;
 
     fn context(run: u8, a: u8, b: u8, rows: u16) -> RunContext {
-        let shape = TableShape::new(4096, rows, 3).unwrap();
+        of(run, a, b, TableShape::new(4096, rows, 3).unwrap())
+    }
+
+    fn of(run: u8, a: u8, b: u8, shape: TableShape) -> RunContext {
         RunContext::derive(
             RunId::new([run; 16]),
             Nonce::new([a; 32]),
@@ -170,6 +175,9 @@ mod tests {
             context(1, 2, 9, 4),
             context(1, 3, 2, 4),
             context(1, 2, 3, 5),
+            of(1, 2, 3, TableShape::sums(4096, 4, 3).unwrap()),
+            of(1, 2, 3, TableShape::three_way(4096, 4, 3, 1).unwrap()),
+            of(1, 2, 3, TableShape::three_way(4096, 4, 3, 2).unwrap()),
         ];
         let mut seen = HashSet::new();
         for context in &contexts {

@@ -1,31 +1,30 @@
-//! Owner A: encrypts one category per position, and opens the masked table.
+//! Owner A: encrypts one category per position, for sums with a value, and opens the masked
+//! table.
 
 use rand::CryptoRng;
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use crate::bodies;
 use crate::context::RunContext;
 use crate::keys::{PublicKey, sample_secret_keys};
+use crate::layout::Vector;
 use crate::masked::MaskedTable;
-use crate::params::{
-    BODY_BYTES, BODY_DROPPED_BITS, COUNT_SCALE_LOG2, FLOOD_BOUND_LOG2, POSITIONS_PER_CHUNK,
-};
+use crate::params::{BodyWidth, Measure, Parameters, ROW_TOTAL_MAX, VALUE_MAX};
 use crate::polynomial::{
     BinaryPolynomial, Generator, add_errors, expand_mask, generator, secret_generator,
 };
 use crate::shares::PhaseShare;
-use crate::wire::{self, Kind};
+use crate::three::SplitSeed;
+use crate::wire::{self, INDEX_BYTES, Kind};
 
-/// Bytes of one encrypted row of a chunk.
-pub(crate) const ROW_BYTES: usize = POSITIONS_PER_CHUNK * BODY_BYTES;
-
-/// Bytes of the chunk number in front of the rows.
-pub(crate) const INDEX_BYTES: usize = 4;
-
-/// Why owner A stops.
+/// Why owner A stops. Names no value: they are attributes of single records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A table of sums takes values, one of three owners C's seed, a table of counts neither.
+    #[error("the table holds another measure than the chunk")]
+    Measure,
     /// The table has no chunk of this number.
     #[error("no chunk {0} in this table")]
     ChunkOutOfRange(u32),
@@ -34,11 +33,25 @@ pub enum Error {
     #[error("chunk {0} was encrypted before")]
     ChunkRepeated(u32),
     /// A chunk takes exactly one entry per position.
-    #[error("{0} categories for the 2048 positions of a chunk")]
-    ChunkLength(usize),
+    #[error("{found} entries for the {expected} positions of a chunk")]
+    ChunkLength {
+        /// Positions of a chunk of this table.
+        expected: usize,
+        /// Entries given.
+        found: usize,
+    },
     /// A category isn't a row of the table.
     #[error("category {0} is not a row of this table")]
     Category(u16),
+    /// A value is above [`VALUE_MAX`].
+    #[error("a value is above 2^24 units: clip values, or take larger units")]
+    Value,
+    /// The values of a row add up to more than [`ROW_TOTAL_MAX`], so its cells could wrap.
+    #[error("the values of row {0} add up to more than 2^35 units: take larger units")]
+    RowTotal(u16),
+    /// C's message is refused.
+    #[error("seed of the split refused")]
+    SplitSeed(#[source] wire::Error),
     /// A masked table came before all chunks were encrypted.
     #[error("masked table before all chunks were encrypted")]
     ChunksMissing,
@@ -54,6 +67,8 @@ pub struct Encryptor {
     public_key: Vec<u8>,
     error_seeds: Generator,
     encrypted: Vec<bool>,
+    /// Units encrypted so far, by row, in a table of sums.
+    row_totals: Zeroizing<Vec<u64>>,
 }
 
 impl Encryptor {
@@ -61,21 +76,26 @@ impl Encryptor {
     pub fn new(context: &RunContext, rng: &mut impl CryptoRng) -> Self {
         let keys = sample_secret_keys(context, rng);
         let public_key = PublicKey::new(context, &keys, rng).encode(context);
+        let shape = context.shape();
         Self {
             context: context.clone(),
             keys,
             public_key,
             error_seeds: secret_generator(rng),
-            encrypted: vec![false; context.shape().chunks() as usize],
+            encrypted: vec![false; shape.chunks() as usize],
+            row_totals: Zeroizing::new(vec![0; usize::from(shape.rows())]),
         }
     }
 
-    /// The public key message for B: 16 KiB per row. Encrypted once, so it may be sent again.
+    /// The public key message for B: 16 KiB per row for counts, 32 KiB for sums, and for three
+    /// owners 32 KiB per row times one more than the layers. Encrypted once, so it may be sent
+    /// again.
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
     }
 
-    /// Encrypts one chunk: for each of its positions the row of A's record there, or `None`.
+    /// Encrypts one chunk of a table of counts: for each of its positions the row of A's record
+    /// there, or `None`.
     ///
     /// The message has five bytes per position and row. Rows are encrypted in parallel on the
     /// current rayon pool.
@@ -88,16 +108,95 @@ impl Encryptor {
         chunk: u32,
         categories: &[Option<u16>],
     ) -> Result<Vec<u8>, Error> {
-        if categories.len() != POSITIONS_PER_CHUNK {
-            return Err(Error::ChunkLength(categories.len()));
+        if self.context.shape().measure() != Measure::Count {
+            return Err(Error::Measure);
         }
-        let rows = self.context.shape().rows();
-        if let Some(category) = categories
-            .iter()
-            .flatten()
-            .find(|category| **category >= rows)
-        {
-            return Err(Error::Category(*category));
+        let entries = categories.iter().map(|row| row.map(|row| (row, 1)));
+        let entries: Zeroizing<Vec<_>> = Zeroizing::new(entries.collect());
+        self.encrypt(chunk, &entries, &[])
+    }
+
+    /// Encrypts one chunk of a table of sums: for each of its positions the row of A's record there
+    /// and its value in units, or `None`.
+    ///
+    /// What a unit is lies with the caller, who also clips values to a bound that both owners know:
+    /// noise is calibrated to it. The message has eight bytes per position and row. Rows are
+    /// encrypted in parallel on the current rayon pool.
+    ///
+    /// # Errors
+    /// Refuses what [`Encryptor::encrypt_chunk`] refuses, values above [`VALUE_MAX`], and a chunk
+    /// with which a row would exceed [`ROW_TOTAL_MAX`]; a refused call changes nothing.
+    pub fn encrypt_values(
+        &mut self,
+        chunk: u32,
+        entries: &[Option<(u16, u64)>],
+    ) -> Result<Vec<u8>, Error> {
+        if self.context.shape().measure() != Measure::Sum {
+            return Err(Error::Measure);
+        }
+        let mut totals = self.row_totals.clone();
+        for (row, value) in entries.iter().flatten() {
+            let total = totals
+                .get_mut(usize::from(*row))
+                .ok_or(Error::Category(*row))?;
+            if *value > VALUE_MAX {
+                return Err(Error::Value);
+            }
+            *total += value;
+            if *total > ROW_TOTAL_MAX {
+                return Err(Error::RowTotal(*row));
+            }
+        }
+        let message = self.encrypt(chunk, entries, &[])?;
+        self.row_totals = totals;
+        Ok(message)
+    }
+
+    /// Encrypts one chunk of a table of three owners: for each of its positions the row of A's
+    /// record there, or `None`. `split_seed` is the message that C sent for this table.
+    ///
+    /// Per position the message has five bytes for each row and layer, and eight for each row.
+    /// Vectors are encrypted in parallel on the current rayon pool.
+    ///
+    /// # Errors
+    /// Refuses what [`Encryptor::encrypt_chunk`] refuses, and a foreign or damaged message of C; a
+    /// refused call changes nothing.
+    pub fn encrypt_split(
+        &mut self,
+        chunk: u32,
+        categories: &[Option<u16>],
+        split_seed: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let shape = self.context.shape();
+        if shape.measure() != Measure::CountOfThree {
+            return Err(Error::Measure);
+        }
+        let seed = SplitSeed::decode(&self.context, split_seed).map_err(Error::SplitSeed)?;
+        let words: Vec<_> = (0..shape.layers())
+            .map(|layer| seed.words(&self.context, chunk, layer))
+            .collect();
+        let entries = categories.iter().map(|row| row.map(|row| (row, 1)));
+        let entries: Zeroizing<Vec<_>> = Zeroizing::new(entries.collect());
+        self.encrypt(chunk, &entries, &words)
+    }
+
+    /// `words` are C's by layer, none in a table of two owners.
+    fn encrypt(
+        &mut self,
+        chunk: u32,
+        entries: &[Option<(u16, u64)>],
+        words: &[Zeroizing<Vec<u32>>],
+    ) -> Result<Vec<u8>, Error> {
+        let shape = self.context.shape();
+        if entries.len() != shape.positions_per_chunk() {
+            return Err(Error::ChunkLength {
+                expected: shape.positions_per_chunk(),
+                found: entries.len(),
+            });
+        }
+        let rows = shape.rows();
+        if let Some((row, _)) = entries.iter().flatten().find(|(row, _)| *row >= rows) {
+            return Err(Error::Category(*row));
         }
         let encrypted = self
             .encrypted
@@ -107,27 +206,36 @@ impl Encryptor {
             return Err(Error::ChunkRepeated(chunk));
         }
 
-        let mask = expand_mask(self.context.chunk_mask_seed(chunk));
+        let parameters = shape.parameters();
+        let mask = expand_mask(parameters, self.context.chunk_mask_seed(chunk));
         let seeds: Zeroizing<Vec<u128>> = Zeroizing::new(
-            (0..rows)
+            (0..shape.vectors())
                 .map(|_| self.error_seeds.random_uniform())
                 .collect(),
         );
-        let payload_bytes = chunk_payload_bytes(rows);
+        let [(counting, narrow), (_, wide)] = shape.widths();
+        let payload_bytes = INDEX_BYTES + shape.vector_bytes();
         Ok(self
             .context
             .envelope()
             .seal(Kind::Chunk, payload_bytes, |payload| {
-                let (index, bodies) = payload.split_at_mut(INDEX_BYTES);
+                let (index, vectors) = payload.split_at_mut(INDEX_BYTES);
                 index.copy_from_slice(&chunk.to_le_bytes());
-                bodies
-                    .par_chunks_exact_mut(ROW_BYTES)
+                let (first, second) = vectors.split_at_mut(counting * shape.body_bytes(narrow));
+                of_width(first, shape.body_bytes(narrow), narrow)
+                    .chain(of_width(second, shape.body_bytes(wide), wide))
                     .zip(&self.keys)
                     .zip(seeds.par_iter())
-                    .zip(0..rows)
-                    .for_each(|(((place, key), seed), row)| {
-                        let errors = generator(seed.to_le_bytes());
-                        encrypt_row(place, key, &mask, errors, row, categories);
+                    .enumerate()
+                    .for_each(|(number, (((place, width), key), seed))| {
+                        let mut body = key.times(&mask);
+                        let mut errors = generator(seed.to_le_bytes());
+                        add_errors(parameters, &mut errors, &mut body);
+                        let Vector { row, layer } = shape.vector(number);
+                        let words = layer.and_then(|layer| words.get(layer));
+                        let words = words.map(|words| words.as_slice());
+                        add_messages(&mut body, row, entries, words, parameters.scale_log2);
+                        bodies::write(&body, width, place);
                     });
             }))
     }
@@ -135,10 +243,14 @@ impl Encryptor {
     /// Decrypts the masked table and adds A's noise to every cell.
     ///
     /// `noise` is called once per cell, row by row, and returns A's share of the noise in units of
-    /// 2^-[`COUNT_SCALE_LOG2`] of a count: for epsilon-differential
-    /// privacy a discrete Laplace sample of scale `2^40 / epsilon` over the integers, not a rounded
-    /// count. Whatever it returns, a uniform error of up to an eighth of a count is added as well,
-    /// so that no exact phase, which is a linear equation in A's key, ever leaves A.
+    /// `2^-`[`scale_log2`](crate::params::TableShape::scale_log2) of a count or unit. For
+    /// epsilon-differential privacy it is a discrete Laplace sample of scale
+    /// `sensitivity / epsilon` over the integers, not a rounded count. A record of A moves one
+    /// cell, by at most the sensitivity: `2^40` for counts, `2^42` for counts of three owners, and
+    /// for sums the bound that values were clipped to, times `2^27`.
+    ///
+    /// Whatever `noise` returns, a uniform error of up to an eighth of a unit is added as well, so
+    /// that no exact phase, which is a linear equation in A's keys, ever leaves A.
     ///
     /// Consumes the keys, refusal included: opening twice would give two noised phases of the same
     /// cell, or of cells B chose with knowledge of the first. After a refusal a new run is due.
@@ -156,43 +268,51 @@ impl Encryptor {
             return Err(Error::ChunksMissing);
         }
         let table = MaskedTable::decode(&self.context, masked_table)?;
-        let mut phases = table.phases(&self.keys);
-        blur(&mut phases, noise, rng);
+        let mut phases = table.phases(self.context.shape(), &self.keys);
+        blur(self.context.parameters(), &mut phases, noise, rng);
         Ok(PhaseShare::new(*self.context.envelope(), phases))
     }
 }
 
-/// Bytes of a chunk message's payload.
-pub(crate) fn chunk_payload_bytes(rows: u16) -> usize {
-    INDEX_BYTES + usize::from(rows) * ROW_BYTES
+/// Places of the vectors that travel in one width.
+fn of_width(
+    places: &mut [u8],
+    bytes: usize,
+    width: BodyWidth,
+) -> impl IndexedParallelIterator<Item = (&mut [u8], BodyWidth)> {
+    places
+        .par_chunks_exact_mut(bytes)
+        .map(move |place| (place, width))
 }
 
-/// Writes `mask * key + error + message`, rounded to 40 bits.
-fn encrypt_row(
-    place: &mut [u8],
-    key: &BinaryPolynomial,
-    mask: &[u64],
-    mut errors: Generator,
+/// Adds the units of one row, times C's words where there are any, without branching on whose row
+/// a record has.
+fn add_messages(
+    body: &mut [u64],
     row: u16,
-    categories: &[Option<u16>],
+    entries: &[Option<(u16, u64)>],
+    words: Option<&[u32]>,
+    scale_log2: u32,
 ) {
-    let mut body = key.times(mask);
-    add_errors(&mut errors, &mut body);
-    let (places, _) = place.as_chunks_mut::<BODY_BYTES>();
-    for ((place, value), category) in places.iter_mut().zip(body.iter()).zip(categories) {
-        let message = u64::from(*category == Some(row)) << COUNT_SCALE_LOG2;
-        let half = 1 << (BODY_DROPPED_BITS - 1);
-        let rounded = value.wrapping_add(message).wrapping_add(half) >> BODY_DROPPED_BITS;
-        let [b0, b1, b2, b3, b4, ..] = rounded.to_le_bytes();
-        *place = [b0, b1, b2, b3, b4];
+    for (slot, (coefficient, entry)) in body.iter_mut().zip(entries).enumerate() {
+        let (of, value) = entry.unwrap_or_default();
+        let weight = words.and_then(|words| words.get(slot)).unwrap_or(&1);
+        let units = value * u64::from(*weight) * u64::from(of == row);
+        *coefficient = coefficient.wrapping_add(units << scale_log2);
     }
 }
 
-/// Adds to every phase A's noise and a uniform error of absolute value up to 2^37.
-pub(crate) fn blur(phases: &mut [u64], mut noise: impl FnMut() -> i128, rng: &mut impl CryptoRng) {
+/// Adds to every phase A's noise and a uniform error within the bound of the flood.
+pub(crate) fn blur(
+    parameters: &Parameters,
+    phases: &mut [u64],
+    mut noise: impl FnMut() -> i128,
+    rng: &mut impl CryptoRng,
+) {
+    let bound_log2 = parameters.flood_bound_log2;
     for phase in phases {
-        let uniform = rng.next_u64() >> (u64::BITS - FLOOD_BOUND_LOG2 - 1);
-        let flood = uniform.wrapping_sub(1 << FLOOD_BOUND_LOG2);
+        let uniform = rng.next_u64() >> (u64::BITS - bound_log2 - 1);
+        let flood = uniform.wrapping_sub(1 << bound_log2);
         *phase = phase.wrapping_add(flood).wrapping_add(modulo_2_64(noise()));
     }
 }

@@ -1,23 +1,31 @@
-//! Oblivious tables: counts of two owners' joint records by A's and B's categories, such that
-//! neither owner sees the other's categories and the analyst sees noised counts only.
+//! Oblivious tables: counts of two owners' joint records by A's and B's categories, or sums of A's
+//! values over them, such that neither owner sees the other's data and the analyst sees noised
+//! cells only.
 //!
 //! Both owners hold positions from the matcher; a joint record has the same position at both.
 //!
 //! | step | call | who | sends | other side learns |
 //! |---|---|---|---|---|
 //! | agree | [`context::RunContext::derive`] | A, B | a nonce each, A first | nothing |
-//! | key | [`encrypt::Encryptor::new`] | A | public key to B, 16 KiB per row | nothing (ring-LWE) |
-//! | encrypt | [`encrypt::Encryptor::encrypt_chunk`] | A | 5 bytes per position and row to B | nothing (ring-LWE) |
+//! | key | [`encrypt::Encryptor::new`] | A | public key to B, 16 or 32 KiB per row | nothing (ring-LWE) |
+//! | encrypt counts | [`encrypt::Encryptor::encrypt_chunk`] | A | 5 bytes per position and row to B | nothing (ring-LWE) |
+//! | or sums | [`encrypt::Encryptor::encrypt_values`] | A | 8 bytes per position and row to B | nothing (ring-LWE) |
 //! | add up | [`evaluate::Evaluator::absorb`] | B | nothing | |
 //! | mask | [`evaluate::Evaluator::finish`] | B | masked table to A, mask share to the analyst | nothing (ring-LWE, uniform mask) |
 //! | open | [`encrypt::Encryptor::open`] | A | phase share to the analyst | |
-//! | combine | [`shares::combine`] | analyst | | noised counts |
+//! | combine | [`shares::combine`] | analyst | | noised counts or sums |
 //!
 //! # How it works
 //! A encrypts, per chunk of 2048 positions and per row, the polynomial whose coefficient j is 1
 //! where position j holds a record of that row. B multiplies by the sum of `X^(2047-j)` over its
-//! own records of a column: coefficient 2047 of the product counts the joint records. Counts are
-//! exact before noise; see [`params::RECORDS_MAX`] for the bound.
+//! own records of a column: coefficient 2047 of the product counts the joint records.
+//!
+//! For sums, coefficient j is the value of A's record, and a chunk has 4096 positions. The owner of
+//! the measure is A. Values are whole numbers from 0; A clips and quantises them beforehand.
+//!
+//! A third owner's categories can take part in a table of counts: see [`three`].
+//!
+//! Counts and sums are exact before noise; see [`params::RECORDS_MAX`] for the bound.
 //!
 //! # What protects whom
 //! * B re-randomises every result mask by a fresh encryption of zero. Without it the mask is a
@@ -34,9 +42,10 @@
 //! Owners are taken to follow the protocol. A B that sends a masked table of its own making turns
 //! [`encrypt::Encryptor::open`] into an oracle: together with the analyst it reads A's key, hence
 //! A's categories of this run, out of the high bits of a few cells, whatever the noise. An A that
-//! encrypts a single record learns, with the analyst, that record's noised column. A and B
-//! together learn who is linked, as they pool positions. Memory inside tfhe (generator states,
-//! transforms) isn't zeroized.
+//! encrypts a single record learns, with the analyst, that record's noised column; an A that
+//! encrypts values above the agreed bound learns more than B's noise was made for. A and B together
+//! learn who is linked, as they pool positions. Memory inside tfhe, its transforms and ring
+//! (generator states, intermediate values, keyed hashes) isn't zeroized.
 //!
 //! # Example
 //! ```
@@ -70,9 +79,12 @@ pub mod context;
 pub mod encrypt;
 pub mod evaluate;
 pub mod shares;
+pub mod three;
 pub mod wire;
 
+mod bodies;
 mod keys;
+mod layout;
 mod masked;
 mod polynomial;
 

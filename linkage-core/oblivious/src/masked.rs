@@ -1,13 +1,14 @@
-//! The masked table, from B to A: one re-randomised mask per column and one body per cell.
+//! The masked table, from B to A: one re-randomised mask per sum and one body per cell.
 
 use zeroize::Zeroizing;
 
 use crate::context::RunContext;
-use crate::params::POSITIONS_PER_CHUNK;
+use crate::layout::Term;
+use crate::params::TableShape;
 use crate::polynomial::BinaryPolynomial;
 use crate::wire::{self, Kind};
 
-/// Masks by column, and bodies by cell, row by row.
+/// Masks by sum, in tables of two owners a column, and bodies by cell, row by row.
 pub(crate) struct MaskedTable {
     masks: Vec<Zeroizing<Vec<u64>>>,
     bodies: Zeroizing<Vec<u64>>,
@@ -32,9 +33,10 @@ impl MaskedTable {
         let payload = context
             .envelope()
             .unseal(Kind::MaskedTable, bytes, message)?;
+        let size = context.parameters().polynomial_size;
         let mut words = wire::read_words(payload);
-        let masks = (0..context.shape().columns())
-            .map(|_| Zeroizing::new(words.by_ref().take(POSITIONS_PER_CHUNK).collect()))
+        let masks = (0..context.shape().sums_made())
+            .map(|_| Zeroizing::new(words.by_ref().take(size).collect()))
             .collect();
         Ok(Self {
             masks,
@@ -42,16 +44,21 @@ impl MaskedTable {
         })
     }
 
-    /// Exact phases, row by row. Must not leave A: each is a linear equation in a secret key.
-    pub(crate) fn phases(&self, keys: &[BinaryPolynomial]) -> Zeroizing<Vec<u64>> {
-        let masked = keys
-            .iter()
-            .flat_map(|key| self.masks.iter().map(|mask| key.top_of_product(mask)));
-        let phases = self
-            .bodies
-            .iter()
-            .zip(masked)
-            .map(|(body, key)| body.wrapping_sub(key));
+    /// Exact phases, row by row. Must not leave A: each is a linear equation in secret keys.
+    pub(crate) fn phases(
+        &self,
+        shape: TableShape,
+        keys: &[BinaryPolynomial],
+    ) -> Zeroizing<Vec<u64>> {
+        let product = |term: Term| {
+            let (key, mask) = (keys.get(term.vector), self.masks.get(term.sum));
+            key.zip(mask)
+                .map_or(0, |(key, mask)| key.top_of_product(mask))
+        };
+        let cells = self.bodies.iter().zip(shape.terms());
+        let phases = cells.map(|(body, terms)| {
+            terms.fold(*body, |phase, term| phase.wrapping_sub(product(term)))
+        });
         Zeroizing::new(phases.collect())
     }
 
@@ -63,5 +70,6 @@ impl MaskedTable {
 
 fn payload_bytes(context: &RunContext) -> usize {
     let shape = context.shape();
-    8 * (usize::from(shape.columns()) * POSITIONS_PER_CHUNK + shape.cells())
+    let mask_words = shape.sums_made() * context.parameters().polynomial_size;
+    8 * (mask_words + shape.cells())
 }

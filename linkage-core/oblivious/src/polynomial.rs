@@ -8,10 +8,11 @@ use tfhe::core_crypto::algorithms::slice_algorithms::slice_binary_semi_reverse_n
 use tfhe::core_crypto::commons::math::random::{
     DefaultRandomGenerator, RandomGenerator, Seed, TUniform,
 };
+use tfhe_ntt::native64::Plan32;
 use zeroize::Zeroizing;
 
 use crate::context::SEED_BYTES;
-use crate::params::{ERROR_BOUND_LOG2, POSITIONS_PER_CHUNK};
+use crate::params::Parameters;
 
 /// tfhe's AES-CTR generator, the one that expands the masks of its seeded ciphertexts.
 pub(crate) type Generator = RandomGenerator<DefaultRandomGenerator>;
@@ -29,17 +30,21 @@ pub(crate) fn secret_generator(rng: &mut impl CryptoRng) -> Generator {
 }
 
 /// The uniform polynomial that a public seed stands for.
-pub(crate) fn expand_mask(seed: [u8; SEED_BYTES]) -> Vec<u64> {
-    let mut mask = vec![0; POSITIONS_PER_CHUNK];
+pub(crate) fn expand_mask(parameters: &Parameters, seed: [u8; SEED_BYTES]) -> Vec<u64> {
+    let mut mask = vec![0; parameters.polynomial_size];
     generator(seed).fill_slice_with_random_uniform(&mut mask);
     mask
 }
 
 /// Adds a fresh encryption error to every coefficient.
-pub(crate) fn add_errors(generator: &mut Generator, coefficients: &mut [u64]) {
+pub(crate) fn add_errors(
+    parameters: &Parameters,
+    generator: &mut Generator,
+    coefficients: &mut [u64],
+) {
     generator.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
         coefficients,
-        TUniform::new(ERROR_BOUND_LOG2),
+        TUniform::new(parameters.error_bound_log2),
     );
 }
 
@@ -50,15 +55,15 @@ pub(crate) struct BinaryPolynomial {
 }
 
 impl BinaryPolynomial {
-    pub(crate) fn sample(generator: &mut Generator) -> Self {
-        let mut reversed = Zeroizing::new(vec![0; POSITIONS_PER_CHUNK]);
+    pub(crate) fn sample(parameters: &Parameters, generator: &mut Generator) -> Self {
+        let mut reversed = Zeroizing::new(vec![0; parameters.polynomial_size]);
         generator.fill_slice_with_random_uniform_binary_bits(&mut reversed);
         Self { reversed }
     }
 
     /// `self * other`, by tfhe's transform for binary right-hand sides, which reverses them.
     pub(crate) fn times(&self, other: &[u64]) -> Zeroizing<Vec<u64>> {
-        let mut product = Zeroizing::new(vec![0; POSITIONS_PER_CHUNK]);
+        let mut product = Zeroizing::new(vec![0; self.reversed.len()]);
         slice_binary_semi_reverse_negacyclic_convolution(&mut product, other, &self.reversed);
         product
     }
@@ -74,6 +79,9 @@ impl BinaryPolynomial {
     }
 }
 
+/// Coefficients that are summed at a time; divides every polynomial size.
+const BLOCK: usize = 16;
+
 /// A public polynomial `a`, laid out so that `a * X^(N-1-j)` is one contiguous slice.
 pub(crate) struct Rotations {
     /// `-a` followed by `a`.
@@ -88,16 +96,52 @@ impl Rotations {
         }
     }
 
-    /// Adds `a * X^(N-1-slot)` to `sum`.
+    /// Adds `a * X^(N-1-slot)` to `sum` for every slot.
+    ///
+    /// Sums a few coefficients at a time over all slots, so that they stay in registers.
     ///
     /// Coefficient t of `a * X^k` is `a[t-k]`, or `-a[t-k+N]` below k: element `N-k+t` of the
     /// doubled layout, and `N-k = slot+1`.
+    pub(crate) fn add_to(&self, slots: &[usize], sum: &mut [u64]) {
+        let (blocks, _) = sum.as_chunks_mut::<BLOCK>();
+        for (block, totals) in blocks.iter_mut().enumerate() {
+            let doubled = self.doubled.get(1 + block * BLOCK..).unwrap_or_default();
+            let mut registers = *totals;
+            for slot in slots {
+                let values = doubled.get(*slot..).and_then(<[u64]>::first_chunk);
+                let values: &[u64; BLOCK] = values.unwrap_or(&[0; BLOCK]);
+                for (total, value) in registers.iter_mut().zip(values) {
+                    *total = total.wrapping_add(*value);
+                }
+            }
+            *totals = registers;
+        }
+    }
+}
+
+/// Exact products modulo 2^64 of polynomials with any coefficients.
+pub(crate) struct Products(Plan32);
+
+impl Products {
     #[allow(
-        clippy::indexing_slicing,
-        reason = "slot < N and the layout holds 2N values"
+        clippy::expect_used,
+        reason = "the transform exists for the polynomial sizes of this crate"
     )]
-    pub(crate) fn add_to(&self, slot: usize, sum: &mut [u64]) {
-        for (total, value) in sum.iter_mut().zip(&self.doubled[slot + 1..]) {
+    pub(crate) fn new(parameters: &Parameters) -> Self {
+        Self(Plan32::try_new(parameters.polynomial_size).expect("a power of two"))
+    }
+
+    /// Adds `mask * sum of weight * X^(N-1-slot)` over (slot, weight) to `sum`.
+    pub(crate) fn add_to(&self, mask: &[u64], terms: &[(usize, u32)], sum: &mut [u64]) {
+        let mut weights = Zeroizing::new(vec![0; mask.len()]);
+        for (slot, weight) in terms {
+            if let Some(place) = weights.iter_mut().nth_back(*slot) {
+                *place = u64::from(*weight);
+            }
+        }
+        let mut product = Zeroizing::new(vec![0; mask.len()]);
+        self.0.negacyclic_polymul(&mut product, mask, &weights);
+        for (total, value) in sum.iter_mut().zip(product.iter()) {
             *total = total.wrapping_add(*value);
         }
     }
@@ -130,62 +174,112 @@ pub(crate) fn schoolbook(a: &[u64], b: &[u64]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::Measure;
+
+    const MEASURES: [Measure; 2] = [Measure::Count, Measure::Sum];
 
     #[test]
     fn the_transform_product_is_exact() {
-        let mut source = generator([1; SEED_BYTES]);
-        for round in 0..20 {
-            let mask = match round {
-                0 => vec![u64::MAX; POSITIONS_PER_CHUNK],
-                1 => vec![1 << 63; POSITIONS_PER_CHUNK],
-                _ => expand_mask([round; SEED_BYTES]),
-            };
-            let key = match round {
-                0 => BinaryPolynomial {
-                    reversed: Zeroizing::new(vec![1; POSITIONS_PER_CHUNK]),
-                },
-                _ => BinaryPolynomial::sample(&mut source),
-            };
-            let expected = schoolbook(&mask, &key.coefficients());
-            assert_eq!(*key.times(&mask), expected);
-            assert_eq!(key.top_of_product(&mask), *expected.last().unwrap());
+        for measure in MEASURES {
+            let parameters = measure.parameters();
+            let size = parameters.polynomial_size;
+            let mut source = generator([1; SEED_BYTES]);
+            for round in 0..20 {
+                let mask = match round {
+                    0 => vec![u64::MAX; size],
+                    1 => vec![1 << 63; size],
+                    _ => expand_mask(parameters, [round; SEED_BYTES]),
+                };
+                let key = match round {
+                    0 => BinaryPolynomial {
+                        reversed: Zeroizing::new(vec![1; size]),
+                    },
+                    _ => BinaryPolynomial::sample(parameters, &mut source),
+                };
+                let expected = schoolbook(&mask, &key.coefficients());
+                assert_eq!(*key.times(&mask), expected);
+                assert_eq!(key.top_of_product(&mask), *expected.last().unwrap());
+            }
         }
     }
 
     #[test]
     fn rotations_are_products_with_monomials() {
-        let mask = expand_mask([3; SEED_BYTES]);
-        let rotations = Rotations::new(&mask);
-        for slot in [0, 1, 1000, POSITIONS_PER_CHUNK - 2, POSITIONS_PER_CHUNK - 1] {
-            let mut monomial = vec![0; POSITIONS_PER_CHUNK];
-            monomial[POSITIONS_PER_CHUNK - 1 - slot] = 1;
-            let mut sum = vec![5; POSITIONS_PER_CHUNK];
-            rotations.add_to(slot, &mut sum);
-            let expected = schoolbook(&mask, &monomial)
-                .iter()
-                .map(|v| v.wrapping_add(5))
-                .collect();
-            assert_eq!(sum, Vec::<u64>::from_iter::<Vec<u64>>(expected));
+        for measure in MEASURES {
+            let parameters = measure.parameters();
+            let size = parameters.polynomial_size;
+            let mask = expand_mask(parameters, [3; SEED_BYTES]);
+            let rotations = Rotations::new(&mask);
+            for slot in [0, 1, 1000, size - 2, size - 1] {
+                let mut monomial = vec![0; size];
+                monomial[size - 1 - slot] = 1;
+                let mut sum = vec![5; size];
+                rotations.add_to(&[slot], &mut sum);
+                let product = schoolbook(&mask, &monomial);
+                let expected: Vec<u64> = product.iter().map(|v| v.wrapping_add(5)).collect();
+                assert_eq!(sum, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_exact() {
+        for measure in MEASURES {
+            let parameters = measure.parameters();
+            let size = parameters.polynomial_size;
+            let products = Products::new(parameters);
+            let random = expand_mask(parameters, [5; SEED_BYTES]);
+            let word = |slot: usize| (random[slot] >> 42) as u32;
+            let cases = [
+                (
+                    random.clone(),
+                    (0..size).map(|slot| (slot, word(slot))).collect(),
+                ),
+                (random.clone(), vec![(0, 1), (size - 1, u32::MAX)]),
+                (
+                    vec![u64::MAX; size],
+                    (0..size).map(|slot| (slot, u32::MAX)).collect(),
+                ),
+                (
+                    vec![1 << 63; size],
+                    (0..size).map(|slot| (slot, u32::MAX)).collect(),
+                ),
+            ];
+            for (mask, terms) in cases {
+                let mut weights = vec![0; size];
+                for (slot, weight) in &terms {
+                    weights[size - 1 - slot] = u64::from(*weight);
+                }
+                let mut sum = vec![7; size];
+                products.add_to(&mask, &terms, &mut sum);
+                let product = schoolbook(&mask, &weights);
+                let expected: Vec<u64> = product.iter().map(|v| v.wrapping_add(7)).collect();
+                assert_eq!(sum, expected);
+            }
         }
     }
 
     #[test]
     fn samples_have_the_stated_ranges() {
-        let mut source = generator([4; SEED_BYTES]);
-        let key = BinaryPolynomial::sample(&mut source);
-        let ones: u64 = key.coefficients().iter().sum();
-        assert!(key.coefficients().iter().all(|bit| *bit <= 1));
-        assert!((900..1150).contains(&ones), "{ones}");
+        for measure in MEASURES {
+            let parameters = measure.parameters();
+            let mut source = generator([4; SEED_BYTES]);
+            let key = BinaryPolynomial::sample(parameters, &mut source);
+            let ones: u64 = key.coefficients().iter().sum();
+            let half = parameters.polynomial_size as u64 / 2;
+            assert!(key.coefficients().iter().all(|bit| *bit <= 1));
+            assert!((half - 124..half + 126).contains(&ones), "{ones}");
 
-        let mut errors = vec![0; 100_000];
-        add_errors(&mut source, &mut errors);
-        let bound = 1i64 << ERROR_BOUND_LOG2;
-        assert!(
-            errors
+            let mut errors = vec![0; 100_000];
+            add_errors(parameters, &mut source, &mut errors);
+            let bound = 1i64 << parameters.error_bound_log2;
+            let errors: Vec<i64> = errors
                 .iter()
-                .all(|e| (-bound..=bound).contains(&e.cast_signed()))
-        );
-        assert!(errors.iter().any(|e| e.cast_signed() > bound - 100));
-        assert!(errors.iter().any(|e| e.cast_signed() < 100 - bound));
+                .map(|error: &u64| error.cast_signed())
+                .collect();
+            assert!(errors.iter().all(|error| (-bound..=bound).contains(error)));
+            assert!(errors.iter().any(|error| *error > bound - 100));
+            assert!(errors.iter().any(|error| *error < 100 - bound));
+        }
     }
 }

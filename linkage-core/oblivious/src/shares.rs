@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use crate::context::RunId;
-use crate::params::{COUNT_SCALE_LOG2, TableShape};
+use crate::params::TableShape;
 use crate::wire::{self, Envelope, Kind};
 
 /// Why shares can't be combined.
@@ -27,7 +27,7 @@ impl PhaseShare {
         Self(Share { envelope, cells })
     }
 
-    /// The message for the analyst: 78 bytes and 8 per cell.
+    /// The message for the analyst: 81 bytes and 8 per cell.
     pub fn encode(&self) -> Vec<u8> {
         self.0.encode(Kind::PhaseShare)
     }
@@ -49,7 +49,7 @@ impl MaskShare {
         Self(Share { envelope, cells })
     }
 
-    /// The message for the analyst: 78 bytes and 8 per cell.
+    /// The message for the analyst: 81 bytes and 8 per cell.
     pub fn encode(&self) -> Vec<u8> {
         self.0.encode(Kind::MaskShare)
     }
@@ -90,10 +90,12 @@ impl Share {
     }
 }
 
-/// Noised counts, row by row, rounded to whole counts.
+/// Noised counts or sums, row by row, within a row by column, then by layer, rounded to whole
+/// counts or units.
 ///
 /// Exact up to the owners' noise within the limits of [`crate::params::RECORDS_MAX`], as long as
-/// count plus noise stays within -2^23 and 2^23; beyond, values wrap modulo 2^24.
+/// value plus noise stays in the message space: -2^23 to 2^23 for counts, -2^36 to 2^36 for sums,
+/// -2^21 to 2^21 for counts of three owners. Beyond, values wrap.
 ///
 /// # Errors
 /// [`Error::DifferentTables`] if the shares don't belong together.
@@ -101,7 +103,9 @@ pub fn combine(phases: &PhaseShare, masks: &MaskShare) -> Result<Vec<i64>, Error
     if phases.0.envelope != masks.0.envelope {
         return Err(Error::DifferentTables);
     }
-    Ok(unmasked(phases, masks).map(round_to_count).collect())
+    let scale_log2 = phases.0.envelope.shape.scale_log2();
+    let round = |phase| round_to_unit(phase, scale_log2);
+    Ok(unmasked(phases, masks).map(round).collect())
 }
 
 /// Noised phases, the mask taken off.
@@ -110,31 +114,34 @@ pub(crate) fn unmasked(phases: &PhaseShare, masks: &MaskShare) -> impl Iterator<
     cells.map(|(phase, mask)| phase.wrapping_sub(*mask).cast_signed())
 }
 
-/// Nearest whole count; drops one bit less first, so that adding a half can't overflow.
-fn round_to_count(phase: i64) -> i64 {
-    ((phase >> (COUNT_SCALE_LOG2 - 1)) + 1) >> 1
+/// Nearest whole unit; drops one bit less first, so that adding a half can't overflow.
+fn round_to_unit(phase: i64, scale_log2: u32) -> i64 {
+    ((phase >> (scale_log2 - 1)) + 1) >> 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::{COUNT_SCALE_LOG2, SUM_SCALE_LOG2};
 
     #[test]
-    fn phases_round_to_the_nearest_count() {
-        let count = 1i64 << COUNT_SCALE_LOG2;
-        let cases = [
-            (0, 0),
-            (count / 2 - 1, 0),
-            (count / 2, 1),
-            (-count / 2, 0),
-            (-count / 2 - 1, -1),
-            (5 * count - 1, 5),
-            (-7 * count + 1, -7),
-            (i64::MAX, 1 << 23),
-            (i64::MIN, -(1 << 23)),
-        ];
-        for (phase, expected) in cases {
-            assert_eq!(round_to_count(phase), expected, "{phase}");
+    fn phases_round_to_the_nearest_unit() {
+        for scale_log2 in [COUNT_SCALE_LOG2, SUM_SCALE_LOG2, 42] {
+            let unit = 1i64 << scale_log2;
+            let cases = [
+                (0, 0),
+                (unit / 2 - 1, 0),
+                (unit / 2, 1),
+                (-unit / 2, 0),
+                (-unit / 2 - 1, -1),
+                (5 * unit - 1, 5),
+                (-7 * unit + 1, -7),
+                (i64::MAX, 1 << (63 - scale_log2)),
+                (i64::MIN, -(1 << (63 - scale_log2))),
+            ];
+            for (phase, expected) in cases {
+                assert_eq!(round_to_unit(phase, scale_log2), expected, "{phase}");
+            }
         }
     }
 }

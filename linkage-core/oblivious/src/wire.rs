@@ -6,7 +6,8 @@
 //! | 1 | version, 1 |
 //! | 1 | kind of message |
 //! | 16 | run id |
-//! | 4, 2, 2 | positions, rows, columns |
+//! | 1 | measure: 1 for counts, 2 for sums, 3 for counts of three owners |
+//! | 4, 2, 2, 2 | positions, rows, columns, layers |
 //! | 16 | tag of the run context, which covers the nonces of both owners |
 //! | fixed by kind and shape | payload |
 //! | 32 | SHA-256 of everything before |
@@ -21,8 +22,12 @@ use crate::params::TableShape;
 
 const MAGIC: &[u8; 4] = b"LKOT";
 const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 46;
+const HEADER_BYTES: usize = 49;
+const SHAPE_BYTES: usize = 11;
 const DIGEST_BYTES: usize = 32;
+
+/// Bytes of the chunk number in front of a payload that belongs to one chunk.
+pub(crate) const INDEX_BYTES: usize = 4;
 
 /// Bytes of a message beyond its payload.
 pub(crate) const OVERHEAD_BYTES: usize = HEADER_BYTES + DIGEST_BYTES;
@@ -51,7 +56,7 @@ pub enum Error {
     /// Belongs to another run.
     #[error("message belongs to another run")]
     ForeignRun,
-    /// Made for a table of another shape.
+    /// Made for a table of another size or measure.
     #[error("message was made for a table of another shape")]
     ForeignShape,
     /// Same run and shape, but other nonces.
@@ -79,6 +84,8 @@ pub(crate) enum Kind {
     MaskedTable = 3,
     PhaseShare = 4,
     MaskShare = 5,
+    SplitSeed = 6,
+    SplitChunk = 7,
 }
 
 /// What ties a message to one table.
@@ -144,7 +151,9 @@ pub(crate) fn unseal(
     let (magic, rest) = message.split_first_chunk::<4>().ok_or(Error::Truncated)?;
     let ([version, found], rest) = rest.split_first_chunk().ok_or(Error::Truncated)?;
     let (run, rest) = rest.split_first_chunk::<16>().ok_or(Error::Truncated)?;
-    let (sizes, rest) = rest.split_first_chunk::<8>().ok_or(Error::Truncated)?;
+    let (sizes, rest) = rest
+        .split_first_chunk::<SHAPE_BYTES>()
+        .ok_or(Error::Truncated)?;
     let (tag, rest) = rest.split_first_chunk().ok_or(Error::Truncated)?;
     if magic != MAGIC {
         return Err(Error::Magic);
@@ -179,11 +188,20 @@ pub(crate) fn unseal(
     Ok((*tag, payload))
 }
 
-fn shape_bytes(shape: TableShape) -> [u8; 8] {
+/// Measure and sizes of a table, as messages and seeds name them.
+pub(crate) fn shape_bytes(shape: TableShape) -> [u8; SHAPE_BYTES] {
     let [p0, p1, p2, p3] = shape.positions().to_le_bytes();
     let [r0, r1] = shape.rows().to_le_bytes();
     let [c0, c1] = shape.columns().to_le_bytes();
-    [p0, p1, p2, p3, r0, r1, c0, c1]
+    let [l0, l1] = shape.layers().to_le_bytes();
+    let measure = shape.measure().code();
+    [measure, p0, p1, p2, p3, r0, r1, c0, c1, l0, l1]
+}
+
+/// The chunk number in front of a payload, and the rest.
+pub(crate) fn split_index(payload: &[u8]) -> Result<(u32, &[u8]), Error> {
+    let (index, rest) = payload.split_first_chunk().ok_or(Error::Truncated)?;
+    Ok((u32::from_le_bytes(*index), rest))
 }
 
 /// Writes 64-bit words; `payload` holds eight bytes for each.
@@ -207,7 +225,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn context(run: u8, nonce: u8, rows: u16) -> RunContext {
-        let shape = TableShape::new(2048, rows, 3).unwrap();
+        of(run, nonce, TableShape::new(4096, rows, 3).unwrap())
+    }
+
+    fn of(run: u8, nonce: u8, shape: TableShape) -> RunContext {
         RunContext::derive(
             RunId::new([run; 16]),
             Nonce::new([nonce; 32]),
@@ -258,23 +279,27 @@ mod tests {
             ),
             (sent(context(9, 2, 3), Kind::Chunk), Error::ForeignRun),
             (sent(context(1, 2, 4), Kind::Chunk), Error::ForeignShape),
+            (
+                sent(of(1, 2, TableShape::sums(4096, 3, 3).unwrap()), Kind::Chunk),
+                Error::ForeignShape,
+            ),
             (sent(context(1, 9, 3), Kind::Chunk), Error::ForeignNonces),
             (
                 longer,
                 Error::Length {
-                    expected: 102,
-                    found: 103,
+                    expected: 105,
+                    found: 106,
                 },
             ),
             (
-                good[..101].to_vec(),
+                good[..104].to_vec(),
                 Error::Length {
-                    expected: 102,
-                    found: 101,
+                    expected: 105,
+                    found: 104,
                 },
             ),
             (with(50, 77), Error::Damaged),
-            (with(101, good[101] ^ 1), Error::Damaged),
+            (with(104, good[104] ^ 1), Error::Damaged),
         ];
         for (bytes, expected) in cases {
             assert_eq!(read(&bytes), Err(expected));

@@ -9,7 +9,7 @@
 use linkage_oblivious::context::{Nonce, RunContext, RunId};
 use linkage_oblivious::encrypt::{self, Encryptor};
 use linkage_oblivious::evaluate::{self, Evaluator};
-use linkage_oblivious::params::TableShape;
+use linkage_oblivious::params::{ROW_TOTAL_MAX, TableShape, VALUE_MAX};
 use linkage_oblivious::shares::{self, MaskShare, PhaseShare};
 use linkage_oblivious::wire;
 use proptest::prelude::*;
@@ -23,26 +23,44 @@ fn rng() -> ChaCha20Rng {
 }
 
 fn context(run: u8, nonce: u8, rows: u16) -> RunContext {
-    let shape = TableShape::new(4096, rows, 2).unwrap();
+    of(run, nonce, TableShape::new(4096, rows, 2).unwrap())
+}
+
+/// `context(RUN, 2, 3)` for sums.
+fn sums() -> RunContext {
+    of(RUN, 2, TableShape::sums(4096, 3, 2).unwrap())
+}
+
+fn of(run: u8, nonce: u8, shape: TableShape) -> RunContext {
     let nonces = (Nonce::new([nonce; 32]), Nonce::new([99; 32]));
     RunContext::derive(RunId::new([run; 16]), nonces.0, nonces.1, shape).unwrap()
 }
 
 /// Contexts that differ from `context(RUN, 2, 3)` in one input, and the refusal each causes.
-fn foreign() -> [(RunContext, wire::Error); 3] {
+fn foreign() -> [(RunContext, wire::Error); 4] {
     [
         (context(9, 2, 3), wire::Error::ForeignRun),
         (context(RUN, 2, 4), wire::Error::ForeignShape),
+        (sums(), wire::Error::ForeignShape),
         (context(RUN, 7, 3), wire::Error::ForeignNonces),
     ]
+}
+
+/// A chunk without a record.
+fn empty_chunk(context: &RunContext, a: &mut Encryptor, chunk: u32) -> Vec<u8> {
+    if context.shape() == sums().shape() {
+        a.encrypt_values(chunk, &[None; 4096]).unwrap()
+    } else {
+        a.encrypt_chunk(chunk, &[None; 2048]).unwrap()
+    }
 }
 
 /// Both owners with all chunks encrypted and absorbed.
 fn absorbed(context: &RunContext) -> (Encryptor, Evaluator) {
     let mut a = Encryptor::new(context, &mut rng());
     let mut b = Evaluator::new(context, a.public_key(), &[(5, 1), (4000, 0)]).unwrap();
-    for chunk in 0..2 {
-        b.absorb(chunk, &a.encrypt_chunk(chunk, &[Some(1); 2048]).unwrap())
+    for chunk in 0..context.shape().chunks() {
+        b.absorb(chunk, &empty_chunk(context, &mut a, chunk))
             .unwrap();
     }
     (a, b)
@@ -98,7 +116,7 @@ fn a_chunk_of_another_table_is_refused() {
     let mut b = Evaluator::new(&here, a.public_key(), &[(5, 1)]).unwrap();
     for (other, expected) in foreign() {
         let mut stranger = Encryptor::new(&other, &mut rng());
-        let chunk = stranger.encrypt_chunk(0, &[None; 2048]).unwrap();
+        let chunk = empty_chunk(&other, &mut stranger, 0);
         assert_eq!(b.absorb(0, &chunk), Err(evaluate::Error::Chunk(expected)));
     }
     let chunk = a.encrypt_chunk(0, &[None; 2048]).unwrap();
@@ -136,7 +154,7 @@ fn a_mask_never_meets_a_key_twice() {
     let here = context(RUN, 2, 3);
     let mut a = Encryptor::new(&here, &mut rng());
     let wrong_length = a.encrypt_chunk(0, &[None; 2047]).err();
-    assert_eq!(wrong_length, Some(encrypt::Error::ChunkLength(2047)));
+    assert_eq!(wrong_length, Some(length(2048, 2047)));
     let wrong_row = a.encrypt_chunk(0, &[Some(3); 2048]).err();
     assert_eq!(wrong_row, Some(encrypt::Error::Category(3)));
     let outside = a.encrypt_chunk(2, &[None; 2048]).err();
@@ -149,6 +167,52 @@ fn a_mask_never_meets_a_key_twice() {
         .encrypt_chunk(0, &[None; 2048])
         .unwrap();
     assert_ne!(first, other_run_keys, "a second table has keys of its own");
+}
+
+fn length(expected: usize, found: usize) -> encrypt::Error {
+    encrypt::Error::ChunkLength { expected, found }
+}
+
+#[test]
+fn a_table_takes_chunks_of_its_own_measure() {
+    let counts = Encryptor::new(&context(RUN, 2, 3), &mut rng()).encrypt_values(0, &[None; 4096]);
+    assert_eq!(counts.err(), Some(encrypt::Error::Measure));
+    let sums = Encryptor::new(&sums(), &mut rng()).encrypt_chunk(0, &[None; 2048]);
+    assert_eq!(sums.err(), Some(encrypt::Error::Measure));
+}
+
+#[test]
+fn values_that_do_not_fit_are_refused() {
+    let of_two_chunks = of(RUN, 2, TableShape::sums(8192, 3, 2).unwrap());
+    let mut a = Encryptor::new(&of_two_chunks, &mut rng());
+    let mut refused = |chunk, entries: &[_]| a.encrypt_values(chunk, entries).err();
+
+    assert_eq!(refused(0, &[None; 2048]), Some(length(4096, 2048)));
+    let no_row = encrypt::Error::Category(3);
+    assert_eq!(refused(0, &[Some((3, 1)); 4096]), Some(no_row));
+    let mut entries = [None; 4096];
+    entries[4095] = Some((0, VALUE_MAX + 1));
+    assert_eq!(refused(0, &entries), Some(encrypt::Error::Value));
+    entries[4095] = Some((0, u64::MAX));
+    assert_eq!(refused(0, &entries), Some(encrypt::Error::Value));
+
+    // As many of the largest value as a row may have, and one unit more.
+    let most = (ROW_TOTAL_MAX / VALUE_MAX) as usize;
+    let mut entries = [None; 4096];
+    entries[..most].fill(Some((1, VALUE_MAX)));
+    entries[most] = Some((1, 1));
+    let full = encrypt::Error::RowTotal(1);
+    assert_eq!(refused(0, &entries), Some(full));
+    entries[most] = Some((2, 1));
+    assert_eq!(refused(0, &entries), None, "refused chunks do not add up");
+
+    // Chunks do.
+    let mut entries = [None; 4096];
+    entries[0] = Some((1, 1));
+    assert_eq!(refused(1, &entries), Some(full));
+    entries[0] = Some((0, VALUE_MAX));
+    assert_eq!(refused(0, &entries), Some(encrypt::Error::ChunkRepeated(0)));
+    assert_eq!(refused(1, &entries), None);
 }
 
 #[test]
@@ -186,7 +250,10 @@ fn records_that_do_not_fit_are_refused() {
     let many = vec![(0, 0); 4_190_207];
     assert_eq!(
         refused(&many),
-        Some(evaluate::Error::TooManyRecords(4_190_207))
+        Some(evaluate::Error::TooManyRecords {
+            most: 4_190_206,
+            found: 4_190_207
+        })
     );
     assert_eq!(refused(&[(0, 0), (4095, 1)]), None);
 }
@@ -206,11 +273,9 @@ fn shares_of_another_table_are_refused() {
     let here = context(RUN, 2, 3);
     let (run, shape) = (here.run_id(), here.shape());
     let (phases, masks) = share_messages(&here);
-    let [(foreign_run, _), (foreign_shape, _), (foreign_nonces, _)] = foreign();
-    for (other, expected) in [
-        (foreign_run, wire::Error::ForeignRun),
-        (foreign_shape, wire::Error::ForeignShape),
-    ] {
+    // The analyst doesn't know the nonces.
+    let [others @ .., (foreign_nonces, _)] = foreign();
+    for (other, expected) in others {
         let (phases, masks) = share_messages(&other);
         assert_eq!(
             PhaseShare::decode(&phases, run, shape).err(),

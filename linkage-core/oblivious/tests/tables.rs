@@ -1,4 +1,4 @@
-//! Whole tables through the public interface, compared with counting in the clear.
+//! Whole tables through the public interface, compared with counting and adding in the clear.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,49 +9,80 @@
 use linkage_oblivious::context::{Nonce, RunContext, RunId};
 use linkage_oblivious::encrypt::Encryptor;
 use linkage_oblivious::evaluate::Evaluator;
-use linkage_oblivious::params::{COUNT_SCALE_LOG2, POSITIONS_PER_CHUNK, TableShape};
+use linkage_oblivious::params::{Measure, ROW_TOTAL_MAX, TableShape, VALUE_MAX};
 use linkage_oblivious::shares::{self, MaskShare, PhaseShare};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-/// What both owners hold: per position A's row, and B's records in any order.
+/// What both owners hold: per position A's row and value, and B's records in any order. A value in
+/// a table of counts is 1.
 struct Data {
     shape: TableShape,
-    rows: Vec<Option<u16>>,
+    entries: Vec<Option<(u16, u64)>>,
     records: Vec<(u32, u16)>,
 }
 
 impl Data {
-    /// Every position holds a record of A, of B, of both or of none, categories uniform.
-    fn random(positions: u32, used: u32, rows: u16, columns: u16, rng: &mut ChaCha20Rng) -> Self {
-        let shape = TableShape::new(positions, rows, columns).unwrap();
-        let mut a = vec![None; positions as usize];
+    /// Of the first `used` positions each holds a record of A, of B, of both or of none, categories
+    /// and values uniform.
+    fn random(shape: TableShape, used: u32, rng: &mut ChaCha20Rng) -> Self {
+        let mut entries = vec![None; shape.positions() as usize];
         let mut records = Vec::new();
         for position in 0..used {
             if rng.random_bool(0.6) {
-                a[position as usize] = Some(rng.random_range(0..rows));
+                let value = match shape.measure() {
+                    // A row of 100 000 of them stays below the largest total.
+                    Measure::Sum => rng.random_range(0..=VALUE_MAX >> 6),
+                    _ => 1,
+                };
+                entries[position as usize] = Some((rng.random_range(0..shape.rows()), value));
             }
             if rng.random_bool(0.6) {
-                records.push((position, rng.random_range(0..columns)));
+                records.push((position, rng.random_range(0..shape.columns())));
             }
         }
         records.reverse();
         Self {
             shape,
-            rows: a,
+            entries,
             records,
         }
     }
 
-    fn counts(&self) -> Vec<i64> {
-        let mut counts = vec![0; self.shape.cells()];
+    /// All positions in row 2 and column 1 of a 3 x 4 table.
+    fn of_one_cell(shape: TableShape, value: u64) -> Self {
+        assert_eq!((shape.rows(), shape.columns()), (3, 4));
+        Self {
+            shape,
+            entries: vec![Some((2, value)); shape.positions() as usize],
+            records: (0..shape.positions())
+                .map(|position| (position, 1))
+                .collect(),
+        }
+    }
+
+    fn cells(&self) -> Vec<i64> {
+        let mut cells = vec![0; self.shape.cells()];
         for (position, column) in &self.records {
-            if let Some(row) = self.rows[*position as usize] {
-                counts[usize::from(row * self.shape.columns() + column)] += 1;
+            if let Some((row, value)) = self.entries[*position as usize] {
+                cells[usize::from(row * self.shape.columns() + column)] += value as i64;
             }
         }
-        counts
+        cells
+    }
+
+    fn encrypt(&self, chunk: u32, a: &mut Encryptor) -> Vec<u8> {
+        let size = self.shape.positions_per_chunk();
+        let first = chunk as usize * size;
+        let entries = &self.entries[first..first + size];
+        match self.shape.measure() {
+            Measure::Sum => a.encrypt_values(chunk, entries).unwrap(),
+            _ => {
+                let categories: Vec<_> = entries.iter().map(|e| e.map(|(row, _)| row)).collect();
+                a.encrypt_chunk(chunk, &categories).unwrap()
+            }
+        }
     }
 }
 
@@ -68,10 +99,7 @@ fn table(
     let mut a = Encryptor::new(&context, rng);
     let mut b = Evaluator::new(&context, a.public_key(), &data.records).unwrap();
     for chunk in (0..data.shape.chunks()).rev() {
-        let first = chunk as usize * POSITIONS_PER_CHUNK;
-        let rows = &data.rows[first..first + POSITIONS_PER_CHUNK];
-        b.absorb(chunk, &a.encrypt_chunk(chunk, rows).unwrap())
-            .unwrap();
+        b.absorb(chunk, &data.encrypt(chunk, &mut a)).unwrap();
     }
     let (masked, masks) = b.finish(noise_b, rng).unwrap();
     let phases = a.open(&masked, noise_a, rng).unwrap();
@@ -81,7 +109,7 @@ fn table(
 }
 
 fn assert_exact(data: &Data, rng: &mut ChaCha20Rng) {
-    assert_eq!(table(data, || 0, || 0, rng), data.counts());
+    assert_eq!(table(data, || 0, || 0, rng), data.cells());
 }
 
 #[test]
@@ -99,86 +127,178 @@ fn counts_are_exact_for_several_shapes() {
         (10_240, 10_000, 10, 10),
     ];
     for (positions, used, rows, columns) in shapes {
-        assert_exact(
-            &Data::random(positions, used, rows, columns, &mut rng),
-            &mut rng,
-        );
+        let shape = TableShape::new(positions, rows, columns).unwrap();
+        assert_exact(&Data::random(shape, used, &mut rng), &mut rng);
     }
 }
 
 #[test]
-fn counts_are_exact_over_100_000_positions() {
+fn sums_are_exact_for_several_shapes() {
+    let mut rng = ChaCha20Rng::seed_from_u64(11);
+    let shapes = [
+        (4096, 4096, 1, 1),
+        (4096, 1, 1, 1),
+        (4096, 0, 2, 2),
+        (8192, 4097, 20, 20),
+        (12_288, 9000, 1, 7),
+        (12_288, 12_288, 7, 1),
+        (4096, 4000, 256, 3),
+        (4096, 4000, 3, 256),
+        (12_288, 10_000, 10, 10),
+    ];
+    for (positions, used, rows, columns) in shapes {
+        let shape = TableShape::sums(positions, rows, columns).unwrap();
+        assert_exact(&Data::random(shape, used, &mut rng), &mut rng);
+    }
+}
+
+#[test]
+fn tables_are_exact_over_100_000_positions() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
-    assert_exact(&Data::random(100_352, 100_000, 10, 10, &mut rng), &mut rng);
-}
-
-#[test]
-fn counts_are_exact_when_all_records_share_a_cell() {
-    let mut rng = ChaCha20Rng::seed_from_u64(3);
-    let data = Data {
-        shape: TableShape::new(10_240, 3, 4).unwrap(),
-        rows: vec![Some(2); 10_240],
-        records: (0..10_240).map(|position| (position, 1)).collect(),
-    };
-    let counts = table(&data, || 0, || 0, &mut rng);
-    assert_eq!(counts, data.counts());
-    assert_eq!(counts.iter().sum::<i64>(), 10_240);
-    assert_eq!(counts[2 * 4 + 1], 10_240);
-}
-
-#[test]
-fn empty_rows_and_columns_count_zero() {
-    let mut rng = ChaCha20Rng::seed_from_u64(4);
-    let mut data = Data::random(4096, 4096, 4, 4, &mut rng);
-    data.records.retain(|(_, column)| *column != 2);
-    for row in data.rows.iter_mut().filter(|row| **row == Some(1)) {
-        *row = None;
+    for shape in [
+        TableShape::new(100_352, 10, 10).unwrap(),
+        TableShape::sums(102_400, 10, 10).unwrap(),
+    ] {
+        assert_exact(&Data::random(shape, 100_000, &mut rng), &mut rng);
     }
-    let counts = table(&data, || 0, || 0, &mut rng);
-    assert_eq!(counts, data.counts());
-    assert!((0..4).all(|other| counts[4 + other] == 0 && counts[4 * other + 2] == 0));
+}
+
+#[test]
+fn tables_are_exact_for_a_million_records_each() {
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    for shape in [
+        TableShape::new(2_000_896, 10, 10).unwrap(),
+        TableShape::sums(2_002_944, 10, 10).unwrap(),
+    ] {
+        let mut data = Data::random(shape, 0, &mut rng);
+        for position in 0..2_000_000u32 {
+            let in_cell = rng.random_range(0..10);
+            if position < 1_000_000 {
+                let value = match shape.measure() {
+                    Measure::Sum => rng.random_range(0..=VALUE_MAX >> 8),
+                    _ => 1,
+                };
+                data.entries[position as usize] = Some((in_cell, value));
+            }
+            if (500_000..1_500_000).contains(&position) {
+                data.records.push((position, rng.random_range(0..10)));
+            }
+        }
+        assert_exact(&data, &mut rng);
+    }
+}
+
+#[test]
+fn tables_are_exact_when_all_records_share_a_cell() {
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    let counts = TableShape::new(10_240, 3, 4).unwrap();
+    let most = ROW_TOTAL_MAX / 12_288;
+    let sums = TableShape::sums(12_288, 3, 4).unwrap();
+    // A million records that reach the largest total together.
+    let large = TableShape::sums(1 << 20, 3, 4).unwrap();
+    for (shape, value) in [
+        (counts, 1),
+        (sums, 0),
+        (sums, 1),
+        (sums, most),
+        (large, ROW_TOTAL_MAX >> 20),
+    ] {
+        let data = Data::of_one_cell(shape, value);
+        let cells = table(&data, || 0, || 0, &mut rng);
+        assert_eq!(cells, data.cells());
+        assert_eq!(
+            cells[2 * 4 + 1],
+            i64::from(shape.positions()) * value as i64
+        );
+        assert_eq!(cells.iter().sum::<i64>(), cells[2 * 4 + 1]);
+    }
+}
+
+#[test]
+fn sums_are_exact_at_the_edge_of_their_range() {
+    let mut rng = ChaCha20Rng::seed_from_u64(13);
+    let shape = TableShape::sums(4096, 3, 4).unwrap();
+    // The 2048 largest values make the largest total of a row, in two rows at once.
+    let mut data = Data::of_one_cell(shape, VALUE_MAX);
+    for entry in &mut data.entries[2048..] {
+        *entry = Some((0, VALUE_MAX));
+    }
+    let cells = table(&data, || 0, || 0, &mut rng);
+    assert_eq!(cells, data.cells());
+    assert_eq!(cells[2 * 4 + 1], ROW_TOTAL_MAX as i64);
+    assert_eq!(cells[1], ROW_TOTAL_MAX as i64);
+
+    // Noise may still double it, or take as much away from an empty cell.
+    let shift = shape.scale_log2();
+    let room = (ROW_TOTAL_MAX as i128 - 1) << shift;
+    for noise in [room, -room] {
+        let noised = table(&data, || noise, || 0, &mut rng);
+        let expected: Vec<i64> = cells.iter().map(|c| c + (noise >> shift) as i64).collect();
+        assert_eq!(noised, expected);
+    }
+}
+
+#[test]
+fn empty_rows_and_columns_hold_zero() {
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    for shape in [
+        TableShape::new(4096, 4, 4).unwrap(),
+        TableShape::sums(4096, 4, 4).unwrap(),
+    ] {
+        let mut data = Data::random(shape, 4096, &mut rng);
+        data.records.retain(|(_, column)| *column != 2);
+        let of_row = |entry: &Option<(u16, u64)>| entry.is_some_and(|(row, _)| row == 1);
+        for entry in data.entries.iter_mut().filter(|entry| of_row(entry)) {
+            *entry = None;
+        }
+        let cells = table(&data, || 0, || 0, &mut rng);
+        assert_eq!(cells, data.cells());
+        assert!((0..4).all(|other| cells[4 + other] == 0 && cells[4 * other + 2] == 0));
+    }
 }
 
 #[test]
 fn both_noises_arrive_in_their_cells() {
     let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let data = Data::random(2048, 2048, 2, 3, &mut rng);
-    let in_counts = |count: i128| count << COUNT_SCALE_LOG2;
-    let mut from_a = [1, -2, 3, -4000, 0, 100_000].into_iter().map(in_counts);
-    let mut from_b = [10, 20, -3000, 40, -1_000_000, 0]
-        .into_iter()
-        .map(in_counts);
-    let counts = table(
-        &data,
-        || from_a.next().unwrap(),
-        || from_b.next().unwrap(),
-        &mut rng,
-    );
-    let noise = [11, 18, -2997, -3960, -1_000_000, 100_000];
-    let expected: Vec<i64> = data
-        .counts()
-        .iter()
-        .zip(noise)
-        .map(|(c, n)| c + n)
-        .collect();
-    assert_eq!(counts, expected);
+    for shape in [
+        TableShape::new(2048, 2, 3).unwrap(),
+        TableShape::sums(4096, 2, 3).unwrap(),
+    ] {
+        let data = Data::random(shape, 2048, &mut rng);
+        let in_units = |units: i128| units << shape.scale_log2();
+        let mut from_a = [1, -2, 3, -4000, 0, 100_000].into_iter().map(in_units);
+        let mut from_b = [10, 20, -3000, 40, -1_000_000, 0].into_iter().map(in_units);
+        let cells = table(
+            &data,
+            || from_a.next().unwrap(),
+            || from_b.next().unwrap(),
+            &mut rng,
+        );
+        let noise = [11, 18, -2997, -3960, -1_000_000, 100_000];
+        let noised = data.cells().into_iter().zip(noise);
+        assert_eq!(cells, noised.map(|(c, n)| c + n).collect::<Vec<i64>>());
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn counts_are_exact_on_random_data(
+    fn tables_are_exact_on_random_data(
         seed in any::<u64>(),
+        sums in any::<bool>(),
         chunks in 1u32..4,
         rows in 1u16..12,
         columns in 1u16..12,
         used in 0.0..1.0,
     ) {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let positions = chunks * POSITIONS_PER_CHUNK as u32;
-        let used = (f64::from(positions) * used) as u32;
-        let data = Data::random(positions, used, rows, columns, &mut rng);
-        prop_assert_eq!(table(&data, || 0, || 0, &mut rng), data.counts());
+        let shape = match sums {
+            false => TableShape::new(2048 * chunks, rows, columns).unwrap(),
+            true => TableShape::sums(4096 * chunks, rows, columns).unwrap(),
+        };
+        let used = (f64::from(shape.positions()) * used) as u32;
+        let data = Data::random(shape, used, &mut rng);
+        prop_assert_eq!(table(&data, || 0, || 0, &mut rng), data.cells());
     }
 }
