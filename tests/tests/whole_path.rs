@@ -88,8 +88,9 @@ fn check_table(
         }
     }
     let (mut shown, mut hidden) = (0, 0);
-    for (row, cells) in (0..).zip(table.cells()) {
-        for (column, cell) in (0..).zip(cells) {
+    let grid = table.grid();
+    for (row, (_, cells)) in (0..).zip(&grid.rows) {
+        for (column, cell) in (0..).zip(*cells) {
             let plain = plain.get(&(row, column)).copied().unwrap_or(0);
             match cell {
                 Some(noised) => {

@@ -3,10 +3,10 @@
 //!
 //! **What is promised.** [`updated`] gives what a full search of the new records gives, to the last
 //! bit: pairs, agreements, conflicts and counts. Where it cannot, it says so by [`FullSearch`] and
-//! gives nothing. It can where pairs were and would be found by keys, with the same floor; no key of
-//! a record that is new or gone has a block too large to be compared whole, before or after; and
-//! other such blocks, if there are any, would be cut at the same token bits: whether two records are
-//! brought together is then a matter of these two and of no third.
+//! gives nothing. It can where pairs were and would be found by keys, with the same floor; no key
+//! of a record that is new or gone has a block too large to be compared whole, before or after; and
+//! other such blocks, if there are any, would be cut at the same token bits. Whether two records
+//! are brought together is then a matter of these two and of no third.
 
 use std::collections::HashSet;
 

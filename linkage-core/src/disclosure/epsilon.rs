@@ -82,7 +82,10 @@ impl fmt::Display for Epsilon {
 }
 
 /// Writes `thousandths` / 1000 without trailing zeros: 1500 as `1.5`.
-pub(super) fn write_thousandths(thousandths: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///
+/// # Errors
+/// What `f` says.
+pub fn write_thousandths(thousandths: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{}", thousandths / 1000)?;
     match thousandths % 1000 {
         0 => Ok(()),

@@ -11,6 +11,7 @@ use super::epsilon::Epsilon;
 /// from the noised value alone; the distance keeps cells with fewer than k people from being lifted
 /// over k by luck. The sum of two Laplace shares of scale b exceeds y b with probability
 /// exp(-y) (2 + y) / 4: three standard deviations are y = 6, so at most 0.5 % of such cells pass.
+/// One share exceeds it with probability exp(-y) / 2: y = 4.24, at most 0.8 %.
 pub const MARGIN_IN_DEVIATIONS: u32 = 3;
 
 /// One dimension of a table: whose attribute it is and the values in table order.
@@ -20,7 +21,7 @@ pub struct Axis {
     pub owner: String,
     /// The attribute.
     pub name: String,
-    /// The attribute's values, one per row or column.
+    /// The attribute's values.
     pub labels: Vec<String>,
 }
 
@@ -31,7 +32,7 @@ impl Axis {
     }
 }
 
-/// Counts that carry both owners' noise but have not passed the threshold.
+/// Counts that carry the owners' noise but have not passed the threshold.
 ///
 /// A noised small count is still close to the true small count, so nothing prints, serialises or
 /// compares this type, and its cells are wiped when it is dropped. [`NoisedTable::release`] is the
@@ -43,39 +44,36 @@ impl Axis {
 /// }
 /// ```
 pub struct NoisedTable {
-    row: Axis,
-    column: Axis,
+    axes: Vec<Axis>,
     cells: Zeroizing<Vec<i64>>,
 }
 
 /// The number of cells does not fit the labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cells} cells cannot fill {rows} rows of {columns} columns")]
+#[error("{found} cells for a table of {expected}")]
 pub struct ShapeError {
     /// Cells given.
-    pub cells: usize,
-    /// Row labels given.
-    pub rows: usize,
-    /// Column labels given.
-    pub columns: usize,
+    pub found: usize,
+    /// Cells that the labels make.
+    pub expected: usize,
 }
 
 impl NoisedTable {
-    /// A table of noised counts, row by row.
+    /// A table of noised counts, the last axis fastest.
     ///
     /// # Errors
-    /// [`ShapeError`] if there is no cell, or not exactly one per pair of labels.
-    pub fn new(row: Axis, column: Axis, cells: Vec<i64>) -> Result<Self, ShapeError> {
+    /// [`ShapeError`] if there is no cell, or not exactly one per combination of labels.
+    pub fn new(axes: Vec<Axis>, cells: Vec<i64>) -> Result<Self, ShapeError> {
         let cells = Zeroizing::new(cells);
-        let (rows, columns) = (row.labels.len(), column.labels.len());
-        if cells.is_empty() || rows.checked_mul(columns) != Some(cells.len()) {
+        let sizes = axes.iter().map(|axis| axis.labels.len());
+        let expected = sizes.fold(1, usize::saturating_mul);
+        if axes.is_empty() || cells.is_empty() || expected != cells.len() {
             return Err(ShapeError {
-                cells: cells.len(),
-                rows,
-                columns,
+                found: cells.len(),
+                expected,
             });
         }
-        Ok(Self { row, column, cells })
+        Ok(Self { axes, cells })
     }
 
     /// Applies the policy: cells below its threshold are suppressed, the rest are shown as noised.
@@ -83,52 +81,68 @@ impl NoisedTable {
     /// No totals are formed from suppressed cells, so no hidden cell follows from a visible sum.
     pub fn release(self, policy: &Policy) -> ReleasedTable {
         let threshold = policy.shown_min();
-        let cells = self
-            .cells
-            .chunks(self.column.labels.len())
-            .map(|row| {
-                row.iter()
-                    .map(|&count| (count >= threshold).then_some(count))
-                    .collect()
-            })
-            .collect();
+        let shown = |count: &i64| (*count >= threshold).then_some(*count);
         ReleasedTable {
-            row: self.row,
-            column: self.column,
-            cells,
+            cells: self.cells.iter().map(shown).collect(),
+            axes: self.axes,
             k: policy.k,
             shown_min: threshold,
             epsilon_per_owner: policy.epsilon_per_owner,
+            owners: policy.owners,
             noise_sd: policy.noise_sd(),
             method: policy.method(),
         }
     }
 }
 
-/// What both owners of a table agreed on for showing it.
+/// How many owners a table is about; each adds a share of noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owners {
+    /// One, who counts its own records.
+    One,
+    /// Two, who count joint records.
+    Two,
+}
+
+impl Owners {
+    /// The root of twice the number of shares, in thousandths, rounded up.
+    const fn deviation_thousandths(self) -> u32 {
+        match self {
+            Self::One => 1415,
+            Self::Two => 2000,
+        }
+    }
+}
+
+/// What the owners of a table agreed on for showing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Smallest number of people a shown cell should stand for.
     pub k: u32,
     /// The epsilon for which *each* owner drew its noise share.
     pub epsilon_per_owner: Epsilon,
+    /// Whose noise is in it.
+    pub owners: Owners,
 }
 
 impl Policy {
-    /// Standard deviation of the sum of both noise shares, in people.
+    /// Standard deviation of the sum of the owners' noise shares, in people.
     ///
     /// A discrete Laplace share of scale b has variance 1 / (cosh(1/b) - 1), which is below 2 b^2
-    /// at every resolution and tends to it as the resolution grows. With b = 1/epsilon, two
-    /// independent shares stay below sqrt(4 / epsilon^2): the figure is 2/epsilon, never less than
-    /// the truth. Rounding the finished sum to whole people adds at most 1/12 to the variance.
+    /// at every resolution and tends to it as the resolution grows. With b = 1/epsilon, n
+    /// independent shares stay below sqrt(2 n) / epsilon: the figure is never less than the truth.
+    /// Rounding the finished sum to whole people adds at most 1/12 to the variance.
     pub fn noise_sd(&self) -> f64 {
-        2000.0 / f64::from(self.epsilon_per_owner.thousandths())
+        let deviation = f64::from(self.owners.deviation_thousandths());
+        deviation / f64::from(self.epsilon_per_owner.thousandths())
     }
 
     /// Distance between k and the smallest noised count that is shown:
-    /// [`MARGIN_IN_DEVIATIONS`] times 2/epsilon, rounded up in integers. At least 1.
+    /// [`MARGIN_IN_DEVIATIONS`] standard deviations, rounded up in integers. At least 1.
     pub fn margin(&self) -> u32 {
-        (MARGIN_IN_DEVIATIONS * 2000).div_ceil(self.epsilon_per_owner.thousandths())
+        let deviations = MARGIN_IN_DEVIATIONS * self.owners.deviation_thousandths();
+        deviations.div_ceil(self.epsilon_per_owner.thousandths())
     }
 
     /// Smallest noised count that is shown: k plus the margin. At least 1, so that a negative or
@@ -138,8 +152,12 @@ impl Policy {
     }
 
     fn method(&self) -> String {
+        let who = match self.owners {
+            Owners::One => "The owner",
+            Owners::Two => "Each owner",
+        };
         format!(
-            "Each owner added discrete Laplace noise for epsilon {epsilon} to every count before the \
+            "{who} added discrete Laplace noise for epsilon {epsilon} to every count before the \
              counts could be read; the noise in a cell has a standard deviation of {sd:.2}. A cell is \
              shown if its noised count is at least {shown_min} (k = {k} plus a margin of {margin}, three \
              standard deviations); the others are suppressed. Totals are not given, as they would \
@@ -162,9 +180,8 @@ impl Policy {
 ///
 /// let axis = Axis { owner: "tax".into(), name: "band".into(), labels: vec!["low".into()] };
 /// let forged = ReleasedTable {
-///     row: axis.clone(),
-///     column: axis,
-///     cells: vec![vec![Some(3)]],
+///     axes: vec![axis],
+///     cells: vec![Some(3)],
 ///     ..todo!()
 /// };
 /// ```
@@ -179,54 +196,58 @@ impl Policy {
 /// The way it is meant:
 ///
 /// ```
-/// use linkage_core::disclosure::release::{Axis, NoisedTable, Policy};
+/// use linkage_core::disclosure::release::{Axis, NoisedTable, Owners, Policy};
 ///
 /// let axis = |owner: &str, name: &str, labels: [&str; 2]| Axis {
 ///     owner: owner.into(),
 ///     name: name.into(),
 ///     labels: labels.map(String::from).into(),
 /// };
-/// let noised = NoisedTable::new(
-///     axis("credit", "grade", ["A", "B"]),
-///     axis("health", "chronic", ["no", "yes"]),
-///     vec![120, 15, 96, -2],
-/// )?;
-/// let table = noised.release(&Policy { k: 10, epsilon_per_owner: "1".parse()? });
-/// assert_eq!(table.cell(0, 0), Some(120));
-/// assert_eq!(table.cell(0, 1), None);
+/// let axes = vec![axis("credit", "grade", ["A", "B"]), axis("health", "chronic", ["no", "yes"])];
+/// let noised = NoisedTable::new(axes, vec![120, 15, 96, -2])?;
+/// let policy = Policy { k: 10, epsilon_per_owner: "1".parse()?, owners: Owners::Two };
+/// let table = noised.release(&policy);
+/// assert_eq!(table.cell(&[0, 0]), Some(120));
+/// assert_eq!(table.cell(&[0, 1]), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReleasedTable {
-    row: Axis,
-    column: Axis,
-    cells: Vec<Vec<Option<i64>>>,
+    axes: Vec<Axis>,
+    cells: Vec<Option<i64>>,
     k: u32,
     shown_min: i64,
     epsilon_per_owner: Epsilon,
+    owners: Owners,
     noise_sd: f64,
     method: String,
 }
 
 impl ReleasedTable {
-    /// The dimension down the side.
-    pub fn row(&self) -> &Axis {
-        &self.row
+    /// The dimensions.
+    pub fn axes(&self) -> &[Axis] {
+        &self.axes
     }
 
-    /// The dimension across the top.
-    pub fn column(&self) -> &Axis {
-        &self.column
-    }
-
-    /// All cells, row by row; `None` is a suppressed cell.
-    pub fn cells(&self) -> &[Vec<Option<i64>>] {
+    /// All cells, the last dimension fastest; `None` is a suppressed cell.
+    pub fn cells(&self) -> &[Option<i64>] {
         &self.cells
     }
 
-    /// One cell; `None` if it is suppressed or outside the table.
-    pub fn cell(&self, row: usize, column: usize) -> Option<i64> {
-        *self.cells.get(row)?.get(column)?
+    /// The cell of these values, one number for each dimension; `None` if it is suppressed or
+    /// outside the table.
+    pub fn cell(&self, values: &[usize]) -> Option<i64> {
+        if values.len() != self.axes.len() {
+            return None;
+        }
+        let mut at = 0;
+        for (axis, value) in self.axes.iter().zip(values) {
+            if *value >= axis.labels.len() {
+                return None;
+            }
+            at = at * axis.labels.len() + value;
+        }
+        *self.cells.get(at)?
     }
 
     /// The threshold k of the policy.
@@ -242,6 +263,11 @@ impl ReleasedTable {
     /// The epsilon of each owner's noise share.
     pub fn epsilon_per_owner(&self) -> Epsilon {
         self.epsilon_per_owner
+    }
+
+    /// Whose noise is in it.
+    pub fn owners(&self) -> Owners {
+        self.owners
     }
 
     /// Standard deviation of the noise in a cell, [`Policy::noise_sd`].
@@ -276,6 +302,7 @@ mod tests {
         Policy {
             k,
             epsilon_per_owner: epsilon.parse().unwrap(),
+            owners: Owners::Two,
         }
     }
 
@@ -293,6 +320,11 @@ mod tests {
             assert_eq!(policy(10, epsilon).margin(), margin, "{epsilon}");
         }
         assert_eq!(policy(10, "1").shown_min(), 16);
+        let alone = Policy {
+            owners: Owners::One,
+            ..policy(10, "0.5")
+        };
+        assert_eq!((alone.margin(), alone.noise_sd()), (9, 2.83));
         assert_eq!(
             policy(u32::MAX, "0.001").shown_min(),
             i64::from(u32::MAX) + 6000
@@ -301,11 +333,15 @@ mod tests {
 
     #[test]
     fn the_threshold_itself_is_shown_and_one_less_is_not() {
-        let table = NoisedTable::new(axis(1), axis(4), vec![16, 15, i64::MIN, i64::MAX])
+        let axes = vec![axis(1), axis(4)];
+        let table = NoisedTable::new(axes, vec![16, 15, i64::MIN, i64::MAX])
             .unwrap()
             .release(&policy(10, "1"));
-        assert_eq!(table.cells(), [[Some(16), None, None, Some(i64::MAX)]]);
-        assert_eq!((table.cell(0, 4), table.cell(1, 0)), (None, None));
+        assert_eq!(table.cells(), [Some(16), None, None, Some(i64::MAX)]);
+        assert_eq!(table.cell(&[0, 3]), Some(i64::MAX));
+        for outside in [&[0, 4][..], &[1, 0], &[0], &[0, 0, 0], &[]] {
+            assert_eq!(table.cell(outside), None);
+        }
         assert!(
             table
                 .method()
@@ -315,25 +351,27 @@ mod tests {
 
     #[test]
     fn json_keeps_suppressed_cells_null() {
-        let table = NoisedTable::new(axis(2), axis(1), vec![3, 90]).unwrap();
+        let table = NoisedTable::new(vec![axis(2), axis(1)], vec![3, 90]).unwrap();
         let json = serde_json::to_value(table.release(&policy(10, "0.5"))).unwrap();
-        assert_eq!(json["cells"], serde_json::json!([[null], [90]]));
+        assert_eq!(json["cells"], serde_json::json!([null, 90]));
         assert_eq!(json["epsilon_per_owner"], "0.5");
         assert_eq!(json["noise_sd"], 4.0);
     }
 
     #[test]
     fn cells_that_do_not_fit_the_labels_are_refused() {
-        for (rows, columns, cells) in [(2, 2, 3), (2, 2, 5), (0, 0, 0), (0, 3, 0), (1, 1, 0)] {
-            let refused = NoisedTable::new(axis(rows), axis(columns), vec![50; cells]).err();
-            assert_eq!(
-                refused,
-                Some(ShapeError {
-                    cells,
-                    rows,
-                    columns
-                })
-            );
+        for (sizes, found, expected) in [
+            (&[2, 2][..], 3, 4),
+            (&[2, 2], 5, 4),
+            (&[0, 0], 0, 0),
+            (&[0, 3], 0, 0),
+            (&[1, 1], 0, 1),
+            (&[2, 3, 4], 12, 24),
+            (&[], 1, 1),
+        ] {
+            let axes = sizes.iter().map(|size| axis(*size)).collect();
+            let refused = NoisedTable::new(axes, vec![50; found]).err();
+            assert_eq!(refused, Some(ShapeError { found, expected }));
         }
     }
 
@@ -382,10 +420,14 @@ mod tests {
             k in 0u32..100,
             thousandths in 1..=Epsilon::THOUSANDTHS_MAX,
         ) {
-            let policy = Policy { k, epsilon_per_owner: Epsilon::from_thousandths(thousandths).unwrap() };
-            let table = NoisedTable::new(axis(3), axis(4), counts.clone()).unwrap().release(&policy);
-            let released: Vec<_> = table.cells().concat();
-            for (count, shown) in counts.iter().zip(released) {
+            let policy = Policy {
+                k,
+                epsilon_per_owner: Epsilon::from_thousandths(thousandths).unwrap(),
+                owners: Owners::Two,
+            };
+            let axes = vec![axis(3), axis(4)];
+            let table = NoisedTable::new(axes, counts.clone()).unwrap().release(&policy);
+            for (count, shown) in counts.iter().zip(table.cells().to_vec()) {
                 let expected = (*count >= i64::from(k) + i64::from(policy.margin())).then_some(*count);
                 prop_assert_eq!(shown, expected);
                 prop_assert!(shown.is_none_or(|count| count > 0));

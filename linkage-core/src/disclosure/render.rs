@@ -6,9 +6,44 @@ use unicode_width::UnicodeWidthStr;
 
 use super::release::{Axis, ReleasedTable};
 
+/// A table laid out for reading: the last dimension across, all others down the side. A table of
+/// one dimension has a line for each value.
+pub struct Grid<'a> {
+    /// What stands down the side and across, `owner.attribute` each.
+    pub corner: String,
+    /// The columns' labels.
+    pub columns: Vec<&'a str>,
+    /// The lines' labels and cells.
+    pub rows: Vec<(String, &'a [Option<i64>])>,
+}
+
 impl ReleasedTable {
-    /// The table as CSV (RFC 4180): a header of column labels, one line per row label, suppressed
-    /// cells empty.
+    /// The table laid out for reading.
+    pub fn grid(&self) -> Grid<'_> {
+        let titles = |axes: &[Axis]| axes.iter().map(Axis::title).collect::<Vec<_>>().join(", ");
+        let (across, side) = match self.axes() {
+            [only] => (None, std::slice::from_ref(only)),
+            [side @ .., last] => (Some(last), side),
+            [] => (None, &[][..]),
+        };
+        let (corner, columns) = match across {
+            Some(last) => (
+                format!("{} \\ {}", titles(side), last.title()),
+                last.labels.iter().map(String::as_str).collect(),
+            ),
+            None => (titles(side), vec!["count"]),
+        };
+        let labels = combinations(side).map(|labels| labels.join(", "));
+        let cells = self.cells().chunks(columns.len().max(1));
+        Grid {
+            corner,
+            rows: labels.zip(cells).collect(),
+            columns,
+        }
+    }
+
+    /// The table as CSV (RFC 4180), one line for each cell: a value of each dimension, then the
+    /// count, which is empty where the cell is suppressed.
     ///
     /// Labels come from owners and the file is opened in spreadsheets: a label that such a program
     /// would run as a formula gets a leading apostrophe (OWASP, "CSV Injection").
@@ -19,14 +54,11 @@ impl ReleasedTable {
         let mut writer = csv::WriterBuilder::new()
             .terminator(csv::Terminator::CRLF)
             .from_writer(Vec::new());
-        let header = std::iter::once(corner(self.row(), self.column()))
-            .chain(self.column().labels.iter().map(|label| defused(label)));
-        writer.write_record(header)?;
-        for (label, cells) in self.row().labels.iter().zip(self.cells()) {
-            let counts = cells
-                .iter()
-                .map(|cell| cell.map_or_else(String::new, |n| n.to_string()));
-            writer.write_record(std::iter::once(defused(label)).chain(counts))?;
+        let titles = self.axes().iter().map(|axis| defused(&axis.title()));
+        writer.write_record(titles.chain(["count".to_owned()]))?;
+        for (labels, cell) in combinations(self.axes()).zip(self.cells()) {
+            let count = cell.map_or_else(String::new, |count| count.to_string());
+            writer.write_record(labels.into_iter().map(defused).chain([count]))?;
         }
         writer
             .into_inner()
@@ -34,17 +66,32 @@ impl ReleasedTable {
     }
 }
 
+/// Every combination of the axes' labels, the last axis fastest.
+fn combinations(axes: &[Axis]) -> impl Iterator<Item = Vec<&str>> {
+    let count = axes.iter().map(|axis| axis.labels.len()).product();
+    (0..count).map(move |index: usize| {
+        let mut rest = index;
+        let mut labels: Vec<&str> = Vec::with_capacity(axes.len());
+        for axis in axes.iter().rev() {
+            // There is no combination at all of an axis without labels.
+            let size = axis.labels.len().max(1);
+            labels.extend(axis.labels.get(rest % size).map(String::as_str));
+            rest /= size;
+        }
+        labels.reverse();
+        labels
+    })
+}
+
 /// Aligned text for terminals: labels left, counts right, suppressed cells as `<` and the smallest
 /// count that is shown, then the method. Widths are those of terminal columns, two for CJK.
 impl fmt::Display for ReleasedTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let suppressed = format!("<{}", self.shown_min());
-        let mut lines: Vec<Vec<String>> = vec![
-            std::iter::once(printable(&corner(self.row(), self.column())))
-                .chain(self.column().labels.iter().map(|label| printable(label)))
-                .collect(),
-        ];
-        for (label, cells) in self.row().labels.iter().zip(self.cells()) {
+        let grid = self.grid();
+        let head = std::iter::once(grid.corner.as_str()).chain(grid.columns.iter().copied());
+        let mut lines: Vec<Vec<String>> = vec![head.map(printable).collect()];
+        for (label, cells) in &grid.rows {
             let shown =
                 |cell: &Option<i64>| cell.map_or_else(|| suppressed.clone(), |n| n.to_string());
             lines.push(
@@ -53,7 +100,7 @@ impl fmt::Display for ReleasedTable {
                     .collect(),
             );
         }
-        let mut widths = vec![0; self.column().labels.len() + 1];
+        let mut widths = vec![0; grid.columns.len() + 1];
         for line in &lines {
             for (width, text) in widths.iter_mut().zip(line) {
                 *width = text.width().max(*width);
@@ -72,11 +119,6 @@ impl fmt::Display for ReleasedTable {
         writeln!(f)?;
         writeln!(f, "{}", self.method())
     }
-}
-
-/// Head of the label column: both dimensions by name.
-fn corner(row: &Axis, column: &Axis) -> String {
-    defused(&format!("{} \\ {}", row.title(), column.title()))
 }
 
 /// `label` without the power to start a spreadsheet formula.
@@ -99,25 +141,31 @@ fn printable(label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disclosure::release::{NoisedTable, Policy};
+    use crate::disclosure::release::{NoisedTable, Owners, Policy};
 
-    fn table(row_labels: &[&str], column_labels: &[&str], cells: Vec<i64>) -> ReleasedTable {
-        let axis = |owner: &str, name: &str, labels: &[&str]| Axis {
+    fn axis(owner: &str, name: &str, labels: &[&str]) -> Axis {
+        Axis {
             owner: owner.into(),
             name: name.into(),
             labels: labels.iter().map(|label| (*label).into()).collect(),
-        };
+        }
+    }
+
+    fn released(axes: Vec<Axis>, cells: Vec<i64>) -> ReleasedTable {
         let policy = Policy {
             k: 10,
             epsilon_per_owner: "1".parse().unwrap(),
+            owners: Owners::Two,
         };
-        NoisedTable::new(
+        NoisedTable::new(axes, cells).unwrap().release(&policy)
+    }
+
+    fn table(row_labels: &[&str], column_labels: &[&str], cells: Vec<i64>) -> ReleasedTable {
+        let axes = vec![
             axis("tax", "band", row_labels),
             axis("health", "区", column_labels),
-            cells,
-        )
-        .unwrap()
-        .release(&policy)
+        ];
+        released(axes, cells)
     }
 
     #[test]
@@ -138,8 +186,29 @@ mod tests {
             .unwrap();
         assert_eq!(
             String::from_utf8(csv).unwrap(),
-            "tax.band \\ health.区,\"x\ny\",'-5\r\n\"a,\"\"b\"\"\",20,\r\n'=cmd(),,30\r\n"
+            "tax.band,health.区,count\r\n\"a,\"\"b\"\"\",\"x\ny\",20\r\n\"a,\"\"b\"\"\",'-5,\r\n\
+             '=cmd(),\"x\ny\",\r\n'=cmd(),'-5,30\r\n"
         );
+    }
+
+    #[test]
+    fn one_dimension_goes_down_and_of_many_the_last_goes_across() {
+        let one = released(vec![axis("tax", "band", &["low", "high"])], vec![20, 30]);
+        let text = one.to_string();
+        assert!(
+            text.starts_with("tax.band  count\nlow          20\nhigh         30\n\n"),
+            "{text}"
+        );
+        let axes = vec![
+            axis("tax", "band", &["low", "high"]),
+            axis("health", "sex", &["f", "m"]),
+            axis("tax", "town", &["A", "B", "C"]),
+        ];
+        let text = released(axes, (20..32).collect()).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "tax.band, health.sex \\ tax.town   A   B   C");
+        assert_eq!(lines[1], "low, f                           20  21  22");
+        assert_eq!(lines[4], "high, m                          29  30  31");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Extract requests: what an analyst may ask for, and how the question is read.
 //!
-//! A request is a small subset of SQL: two dimensions of two different owners and a count.
+//! A request is a small subset of SQL: up to four dimensions of one or two owners, a count, and
+//! restrictions to some of a dimension's values.
 //!
 //! ```
 //! use linkage_core::extract::ExtractRequest;
@@ -29,26 +30,36 @@
 //! ```
 //!
 //! The lexer and the token cursor are those of the `sqlparser` crate; its expression grammar is not
-//! used. What is not in the list above is therefore not refused by a check that could be forgotten:
+//! used. What is not said above is therefore not refused by a check that could be forgotten:
 //! there is no rule that reads it, and as nothing nests, no input can exhaust the stack.
 
 pub mod catalogue;
+pub mod layout;
 mod parse;
 pub mod refusal;
 
 use std::fmt;
+use std::iter::{once, repeat};
 
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 
 use crate::schema::Entity;
 
-use catalogue::Catalogue;
+use catalogue::{Catalogue, CatalogueEntry};
 use refusal::Refusal;
 
-/// Longest accepted request text, bytes. The canonical form of a request is below 1 KiB; the rest
-/// is room for comments and layout.
-pub const TEXT_BYTES_MAX: usize = 4096;
+/// Longest accepted request text, bytes: room for a restriction to all values of a long code list.
+pub const TEXT_BYTES_MAX: usize = 16_384;
+
+/// Most dimensions of a table. More cut a population into cells that are too small to be shown.
+pub const DIMENSIONS_MAX: usize = 4;
+
+/// Most categories of one owner: the values of its dimensions, multiplied.
+pub const CATEGORIES_MAX: usize = 256;
+
+/// Most cells of a table.
+pub const CELLS_MAX: usize = 4096;
 
 /// Longest party, attribute or column name, characters.
 pub const NAME_CHARS_MAX: usize = 64;
@@ -57,14 +68,16 @@ pub const NAME_CHARS_MAX: usize = 64;
 const DIGEST_LABEL: &[u8] = b"linkage/extract-request/v1\0";
 
 /// A question that has been read and checked against the catalogue: how many there are of a
-/// population for every pair of values of two attributes. Only [`ExtractRequest::parse`] makes one.
+/// population for every combination of values of some attributes. Only [`ExtractRequest::parse`]
+/// makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExtractRequest {
-    row: DimensionRef,
-    column: DimensionRef,
-    population: Entity,
+    dimensions: Vec<DimensionRef>,
     /// Name of the count column, if the analyst gave one.
     count_name: Option<String>,
+    population: Entity,
+    /// By owner and attribute, each attribute once.
+    filters: Vec<Filter>,
 }
 
 /// A catalogue attribute that is used as a dimension.
@@ -76,6 +89,17 @@ pub struct DimensionRef {
     pub attribute: String,
     /// The column name the analyst chose for it (`AS`), if any.
     pub name: Option<String>,
+}
+
+/// A restriction: only those with one of these values of an attribute are counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Filter {
+    /// The owner of the attribute.
+    pub party: String,
+    /// The attribute.
+    pub attribute: String,
+    /// The values, in the catalogue's order.
+    pub values: Vec<String>,
 }
 
 impl ExtractRequest {
@@ -92,14 +116,41 @@ impl ExtractRequest {
         self.population
     }
 
-    /// The dimension down the side of the table.
-    pub fn row(&self) -> &DimensionRef {
-        &self.row
+    /// The dimensions, one to [`DIMENSIONS_MAX`].
+    pub fn dimensions(&self) -> &[DimensionRef] {
+        &self.dimensions
     }
 
-    /// The dimension across the top of the table.
-    pub fn column(&self) -> &DimensionRef {
-        &self.column
+    /// What the count is restricted to, by owner and attribute.
+    pub fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
+    /// The owners that are asked, each once, in the order in which the request names them.
+    pub fn parties(&self) -> Vec<&str> {
+        let named = self.dimensions.iter().map(|named| &named.party);
+        let mut parties: Vec<&str> = Vec::new();
+        for party in named.chain(self.filters.iter().map(|filter| &filter.party)) {
+            if !parties.contains(&party.as_str()) {
+                parties.push(party);
+            }
+        }
+        parties
+    }
+
+    /// The values of an attribute that are counted, in the catalogue's order.
+    pub fn values_asked<'a>(&self, entry: &'a CatalogueEntry) -> Vec<&'a str> {
+        let filter = self
+            .filters
+            .iter()
+            .find(|filter| (&filter.party, &filter.attribute) == (&entry.party, &entry.attribute));
+        let asked = |value: &&String| filter.is_none_or(|filter| filter.values.contains(value));
+        entry
+            .values
+            .iter()
+            .filter(asked)
+            .map(String::as_str)
+            .collect()
     }
 
     /// The name of the count column, if the analyst gave one.
@@ -111,17 +162,20 @@ impl ExtractRequest {
     /// the same have the same canonical form. All names are quoted, so that it does not depend on
     /// which words an SQL dialect reserves.
     pub fn canonical(&self) -> String {
-        let count_name = self
+        let mut items: Vec<String> = self.dimensions.iter().map(ToString::to_string).collect();
+        let name = self
             .count_name
             .as_ref()
             .map(|name| format!(" AS \"{name}\""));
-        format!(
-            "SELECT {}, {}, count(*){} FROM {} GROUP BY 1, 2",
-            self.row,
-            self.column,
-            count_name.unwrap_or_default(),
-            self.population
-        )
+        items.push(format!("count(*){}", name.unwrap_or_default()));
+        let mut text = format!("SELECT {} FROM {}", items.join(", "), self.population);
+        for (filter, word) in self.filters.iter().zip(once("WHERE").chain(repeat("AND"))) {
+            text.push_str(&format!(" {word} {filter}"));
+        }
+        let numbers: Vec<String> = (1..=self.dimensions.len())
+            .map(|at| at.to_string())
+            .collect();
+        format!("{text} GROUP BY {}", numbers.join(", "))
     }
 
     /// SHA-256 of the label `linkage/extract-request/v1`, a zero byte and the canonical form:
@@ -143,6 +197,16 @@ impl fmt::Display for DimensionRef {
         self.name
             .as_ref()
             .map_or(Ok(()), |name| write!(f, " AS \"{name}\""))
+    }
+}
+
+/// The canonical spelling in a condition, quotes in values doubled.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |value: &String| format!("'{}'", value.replace('\'', "''"));
+        let values: Vec<String> = self.values.iter().map(quoted).collect();
+        let (party, attribute) = (&self.party, &self.attribute);
+        write!(f, "\"{party}\".\"{attribute}\" IN ({})", values.join(", "))
     }
 }
 

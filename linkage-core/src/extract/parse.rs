@@ -1,11 +1,13 @@
 //! The grammar: one function per rule, each failing at the word where the text leaves it.
 //!
 //! ```text
-//! request   = SELECT dimension "," dimension "," count FROM population
-//!             GROUP BY group "," group [";"]
+//! request   = SELECT dimension {"," dimension} "," count FROM population
+//!             [WHERE condition {AND condition}] GROUP BY group {"," group} [";"]
 //! dimension = name "." name [AS name]
 //! count     = COUNT "(" "*" ")" [AS name]
-//! group     = 1 | 2 | name "." name
+//! condition = name "." name IN "(" value {"," value} ")"
+//! value     = quoted text | number
+//! group     = number | name "." name
 //! ```
 
 use std::ops::Range;
@@ -18,15 +20,20 @@ use super::catalogue::Catalogue;
 use super::refusal::{Reason, Refusal, near_misses};
 use crate::schema::Entity;
 
-use super::{DimensionRef, ExtractRequest, TEXT_BYTES_MAX, folded, is_name};
+use super::{
+    CATEGORIES_MAX, CELLS_MAX, DIMENSIONS_MAX, DimensionRef, ExtractRequest, Filter,
+    TEXT_BYTES_MAX, folded, is_name,
+};
 
 /// Words with a meaning in SQL that analysts may try, and why they are not offered.
 const NOT_OFFERED: &[(&[&str], &str)] = &[
     (
-        &[
-            "where", "having", "qualify", "filter", "case", "between", "like", "in",
-        ],
-        "rows cannot be filtered, as a filter can single people out",
+        &["having", "qualify", "filter"],
+        "cells are shown or suppressed by the project's rules, never by the request",
+    ),
+    (
+        &["case", "between", "like", "or", "not", "exists"],
+        "a dimension is restricted by IN and a list of its values, several by AND",
     ),
     (
         &[
@@ -36,7 +43,7 @@ const NOT_OFFERED: &[(&[&str], &str)] = &[
     ),
     (
         &["distinct", "all", "top"],
-        "select exactly two dimensions and count(*)",
+        "select dimensions and count(*)",
     ),
     (
         &[
@@ -117,19 +124,9 @@ impl Name {
 impl Request<'_> {
     fn read(mut self) -> Result<ExtractRequest, Refusal> {
         self.keyword("select", "SELECT")?;
-        let (row, _) = self.selected_dimension()?;
-        self.symbol(&Token::Comma, "a comma and a second dimension")?;
-        let (column, column_bytes) = self.selected_dimension()?;
-        if row.party == column.party {
-            let reason = Reason::SameOwner { party: row.party };
-            return Err(self.refusal(column_bytes, reason));
-        }
-        self.symbol(&Token::Comma, "a comma and count(*)")?;
-        self.keyword("count", "count(*)")?;
-        self.symbol(&Token::LParen, "(*) after count")?;
-        self.symbol(&Token::Mul, "the * of count(*)")?;
-        self.symbol(&Token::RParen, "the ) of count(*)")?;
-        let count_name = self.column_name()?;
+        let mut owners = Vec::new();
+        let (dimensions, places) = self.selected_dimensions(&mut owners)?;
+        let count_name = self.count()?;
         let population = self.catalogue.population();
         self.keyword("from", "FROM and the project's population")?;
         self.keyword(
@@ -139,22 +136,203 @@ impl Request<'_> {
                 Entity::Enterprises => "enterprises, the project's population",
             },
         )?;
-        self.keyword("group", "GROUP BY 1, 2")?;
-        self.keyword("by", "BY after GROUP")?;
-        let first = self.grouped_dimension(&row, &column)?;
-        self.symbol(&Token::Comma, "a comma and the second dimension")?;
-        let start = self.cursor.peek_token();
-        if self.grouped_dimension(&row, &column)? == first {
-            return Err(self.refusal(self.bytes(&start), Reason::Grouping));
-        }
+        let filters = self.conditions(&mut owners)?;
+        self.grouping(&dimensions)?;
         let _is_terminated = self.cursor.consume_token(&Token::SemiColon);
         self.symbol(&Token::EOF, "the end of the request")?;
-        Ok(ExtractRequest {
-            row,
-            column,
-            population,
+        let request = ExtractRequest {
+            dimensions,
             count_name,
-        })
+            population,
+            filters,
+        };
+        self.check_size(&request, &places)?;
+        // It is sent on in this form, which may be longer than what was written.
+        let bytes = request.canonical().len();
+        if bytes > TEXT_BYTES_MAX {
+            return Err(self.refusal(0..0, Reason::TooLong { bytes }));
+        }
+        Ok(request)
+    }
+
+    /// The dimensions and their places in the text.
+    fn selected_dimensions(
+        &mut self,
+        owners: &mut Vec<String>,
+    ) -> Result<(Vec<DimensionRef>, Vec<Range<usize>>), Refusal> {
+        let (mut dimensions, mut places) = (Vec::<DimensionRef>::new(), Vec::new());
+        while dimensions.is_empty() || !self.is_count() {
+            let (dimension, bytes) = self.selected_dimension()?;
+            self.one_of_two(owners, &dimension.party, bytes.clone())?;
+            let is_same = |other: &DimensionRef| {
+                (&dimension.party, &dimension.attribute) == (&other.party, &other.attribute)
+            };
+            if dimensions.iter().any(is_same) {
+                let reason = Reason::SelectedTwice {
+                    party: dimension.party,
+                    attribute: dimension.attribute,
+                };
+                return Err(self.refusal(bytes, reason));
+            }
+            if dimensions.len() == DIMENSIONS_MAX {
+                return Err(self.refusal(bytes, Reason::TooManyDimensions));
+            }
+            dimensions.push(dimension);
+            places.push(bytes);
+            self.symbol(&Token::Comma, "a comma and another dimension or count(*)")?;
+        }
+        Ok((dimensions, places))
+    }
+
+    /// Whether `count (` comes next: an owner may be called `count`.
+    fn is_count(&self) -> bool {
+        is_word(self.cursor.peek_token_ref(), "count")
+            && self.cursor.peek_nth_token_ref(1).token == Token::LParen
+    }
+
+    /// `count(*)` and its name.
+    fn count(&mut self) -> Result<Option<String>, Refusal> {
+        self.keyword("count", "count(*)")?;
+        self.symbol(&Token::LParen, "(*) after count")?;
+        self.symbol(&Token::Mul, "the * of count(*)")?;
+        self.symbol(&Token::RParen, "the ) of count(*)")?;
+        self.column_name()
+    }
+
+    /// Adds an owner; refuses a third.
+    fn one_of_two(
+        &self,
+        owners: &mut Vec<String>,
+        party: &str,
+        bytes: Range<usize>,
+    ) -> Result<(), Refusal> {
+        if owners.iter().any(|owner| owner == party) {
+            return Ok(());
+        }
+        owners.push(party.to_owned());
+        if owners.len() > 2 {
+            let parties = owners.clone();
+            return Err(self.refusal(bytes, Reason::TooManyOwners { parties }));
+        }
+        Ok(())
+    }
+
+    /// All restrictions, in order.
+    fn conditions(&mut self, owners: &mut Vec<String>) -> Result<Vec<Filter>, Refusal> {
+        let mut filters: Vec<Filter> = Vec::new();
+        let mut word = "where";
+        while is_word(self.cursor.peek_token_ref(), word) {
+            self.cursor.next_token();
+            word = "and";
+            let (dimension, bytes) = self.dimension()?;
+            self.one_of_two(owners, &dimension.party, bytes.clone())?;
+            let DimensionRef {
+                party, attribute, ..
+            } = dimension;
+            let is_same = |other: &Filter| (&party, &attribute) == (&other.party, &other.attribute);
+            if filters.iter().any(is_same) {
+                return Err(self.refusal(bytes, Reason::RestrictedTwice { party, attribute }));
+            }
+            let values = self.values(&party, &attribute)?;
+            filters.push(Filter {
+                party,
+                attribute,
+                values,
+            });
+        }
+        filters.sort();
+        Ok(filters)
+    }
+
+    /// `IN` and the list of an attribute's values, in the catalogue's order.
+    fn values(&mut self, party: &str, attribute: &str) -> Result<Vec<String>, Refusal> {
+        self.keyword("in", "IN and a list of values in parentheses")?;
+        self.symbol(&Token::LParen, "a list of values in parentheses")?;
+        let all = match self.catalogue.entry(party, attribute) {
+            Some(entry) => entry.values.as_slice(),
+            None => &[],
+        };
+        let mut asked = Vec::new();
+        loop {
+            asked.push(self.value(party, attribute, all)?);
+            if !self.cursor.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.symbol(&Token::RParen, "a comma and another value, or )")?;
+        Ok(all
+            .iter()
+            .filter(|value| asked.contains(value))
+            .cloned()
+            .collect())
+    }
+
+    /// A value, which must be one of `all`.
+    fn value(&mut self, party: &str, attribute: &str, all: &[String]) -> Result<String, Refusal> {
+        let token = self.cursor.peek_token();
+        let value = match &token.token {
+            Token::SingleQuotedString(text) => text,
+            Token::Number(number, _) => number,
+            _ => return Err(self.unexpected("a value in single quotes")),
+        };
+        if all.contains(value) {
+            self.cursor.next_token();
+            return Ok(value.clone());
+        }
+        let names: Vec<&str> = all.iter().map(String::as_str).collect();
+        let reason = Reason::UnknownValue {
+            party: party.to_owned(),
+            attribute: attribute.to_owned(),
+            name: shortened(value),
+            near: near_misses(value, &names),
+            allowed: all.to_vec(),
+        };
+        Err(self.refusal(self.bytes(&token), reason))
+    }
+
+    /// `GROUP BY` and every dimension once.
+    fn grouping(&mut self, dimensions: &[DimensionRef]) -> Result<(), Refusal> {
+        self.keyword("group", "GROUP BY 1, ...")?;
+        self.keyword("by", "BY after GROUP")?;
+        let mut grouped = Vec::new();
+        while grouped.len() < dimensions.len() {
+            if !grouped.is_empty() {
+                self.symbol(&Token::Comma, "a comma and the next selected dimension")?;
+            }
+            let start = self.cursor.peek_token();
+            let dimension = self.grouped_dimension(dimensions)?;
+            if grouped.contains(&dimension) {
+                return Err(self.refusal(self.bytes(&start), Reason::Grouping));
+            }
+            grouped.push(dimension);
+        }
+        Ok(())
+    }
+
+    /// Refuses a table that is too large, at the dimension with which it becomes so.
+    fn check_size(&self, request: &ExtractRequest, places: &[Range<usize>]) -> Result<(), Refusal> {
+        let (mut cells, mut by_party) = (1, Vec::<(&str, usize)>::new());
+        for (named, bytes) in request.dimensions.iter().zip(places) {
+            let entry = self.catalogue.entry(&named.party, &named.attribute);
+            let values = entry.map_or(0, |entry| request.values_asked(entry).len());
+            let before = by_party
+                .iter()
+                .rev()
+                .find(|(party, _)| *party == named.party);
+            let categories = values * before.map_or(1, |(_, categories)| *categories);
+            by_party.push((&named.party, categories));
+            cells *= values;
+            let reason = if categories > CATEGORIES_MAX {
+                let party = named.party.clone();
+                Reason::TooManyCategories { party, categories }
+            } else if cells > CELLS_MAX {
+                Reason::TooManyCells { cells }
+            } else {
+                continue;
+            };
+            return Err(self.refusal(bytes.clone(), reason));
+        }
+        Ok(())
     }
 
     /// A dimension in the select list, and the bytes of its party name.
@@ -241,30 +419,22 @@ impl Request<'_> {
         Ok(Some(name.value))
     }
 
-    /// Which of the two selected dimensions a grouping names: 1 or 2.
-    fn grouped_dimension(
-        &mut self,
-        row: &DimensionRef,
-        column: &DimensionRef,
-    ) -> Result<usize, Refusal> {
+    /// Which of the selected dimensions a grouping names, from 0.
+    fn grouped_dimension(&mut self, dimensions: &[DimensionRef]) -> Result<usize, Refusal> {
         let token = self.cursor.peek_token();
-        if let Token::Number(number, _) = &token.token {
+        let (found, bytes) = if let Token::Number(number, _) = &token.token {
             self.cursor.next_token();
-            return match number.as_str() {
-                "1" => Ok(1),
-                "2" => Ok(2),
-                _ => Err(self.refusal(self.bytes(&token), Reason::Grouping)),
+            let number: Option<usize> = number.parse().ok();
+            let at = number.and_then(|number| number.checked_sub(1));
+            (at.filter(|at| *at < dimensions.len()), self.bytes(&token))
+        } else {
+            let (named, bytes) = self.dimension()?;
+            let is_same = |other: &DimensionRef| {
+                (&named.party, &named.attribute) == (&other.party, &other.attribute)
             };
-        }
-        let (named, bytes) = self.dimension()?;
-        let is_same = |other: &DimensionRef| {
-            (&named.party, &named.attribute) == (&other.party, &other.attribute)
+            (dimensions.iter().position(is_same), bytes)
         };
-        match (is_same(row), is_same(column)) {
-            (true, _) => Ok(1),
-            (_, true) => Ok(2),
-            _ => Err(self.refusal(bytes, Reason::Grouping)),
-        }
+        found.ok_or_else(|| self.refusal(bytes, Reason::Grouping))
     }
 
     /// A name, quoted or not.

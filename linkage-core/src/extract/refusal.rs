@@ -6,8 +6,11 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 /// The whole grammar, shown with every refusal.
-pub const ALLOWED: &str =
-    "SELECT owner.attribute, owner.attribute, count(*) FROM persons GROUP BY 1, 2";
+pub const ALLOWED: &str = "SELECT owner.attribute, ... count(*) FROM persons \
+     [WHERE owner.attribute IN ('value', ...) AND ...] GROUP BY 1, ...";
+
+/// Values and names listed in a refusal; the catalogue has them all.
+const LISTED_MAX: usize = 20;
 
 /// Characters shown on either side of the word a refusal points at.
 const CONTEXT_CHARS: usize = 60;
@@ -95,14 +98,72 @@ pub enum Reason {
         /// All attributes of the owner.
         allowed: Vec<String>,
     },
-    /// Both dimensions belong to one owner, who needs no linkage to count them.
-    #[error("both dimensions belong to {party}; a table joins two different owners")]
-    SameOwner {
-        /// That owner.
+    /// The attribute has no such value.
+    #[error(
+        "{party}.{attribute} has no value {name:?}{}; its values: {}",
+        Near(near),
+        Listed(allowed)
+    )]
+    UnknownValue {
+        /// The owner.
         party: String,
+        /// The attribute.
+        attribute: String,
+        /// The value in the request.
+        name: String,
+        /// Values with similar names.
+        near: Vec<String>,
+        /// All values of the attribute.
+        allowed: Vec<String>,
     },
-    /// The grouping is not exactly the two selected dimensions.
-    #[error("GROUP BY names each of the two selected dimensions once, as 1, 2 or by name")]
+    /// More than two owners.
+    #[error("{}: a table is about the records of one owner or two", parties.join(", "))]
+    TooManyOwners {
+        /// The owners that the request names.
+        parties: Vec<String>,
+    },
+    /// The same dimension twice.
+    #[error("{party}.{attribute} is selected twice")]
+    SelectedTwice {
+        /// The owner.
+        party: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// Two restrictions of one attribute.
+    #[error("{party}.{attribute} is restricted twice; put all its values into one list")]
+    RestrictedTwice {
+        /// The owner.
+        party: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// More than [`super::DIMENSIONS_MAX`] dimensions.
+    #[error("a table has at most {} dimensions", super::DIMENSIONS_MAX)]
+    TooManyDimensions,
+    /// More than [`super::CATEGORIES_MAX`] categories of one owner.
+    #[error(
+        "the dimensions of {party} have {categories} combinations of values; {} are possible: leave one \
+         out, or restrict it with WHERE",
+        super::CATEGORIES_MAX
+    )]
+    TooManyCategories {
+        /// The owner.
+        party: String,
+        /// Values of its dimensions, multiplied.
+        categories: usize,
+    },
+    /// More than [`super::CELLS_MAX`] cells.
+    #[error(
+        "the table has {cells} cells; {} are possible: leave a dimension out, or restrict one with WHERE",
+        super::CELLS_MAX
+    )]
+    TooManyCells {
+        /// Its number of cells.
+        cells: usize,
+    },
+    /// The grouping is not exactly the selected dimensions.
+    #[error("GROUP BY names each selected dimension once, by number from 1 or by name")]
     Grouping,
 }
 
@@ -188,6 +249,20 @@ impl fmt::Display for Near<'_> {
         match self.0 {
             [] => Ok(()),
             names => write!(f, " (did you mean {}?)", names.join(", ")),
+        }
+    }
+}
+
+/// The first values, and how many more there are.
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first: Vec<&str> = self.0.iter().take(LISTED_MAX).map(String::as_str).collect();
+        f.write_str(&first.join(", "))?;
+        match self.0.len().saturating_sub(LISTED_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

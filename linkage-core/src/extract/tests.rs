@@ -13,9 +13,19 @@ fn catalogue() -> Catalogue {
         title: None,
         values: vec!["a".into(), "b".into()],
     };
+    let region = CatalogueEntry {
+        values: (0..64).map(|at| format!("44{at:02}")).collect(),
+        ..entry("health", "region")
+    };
+    let note = CatalogueEntry {
+        values: ["it's", "a\"b", "甲"].map(String::from).into(),
+        ..entry("health", "note")
+    };
     Catalogue::new(
         Entity::Persons,
         vec![
+            region,
+            note,
             entry("credit", "grade"),
             entry("credit", "select"),
             entry("health", "chronic"),
@@ -54,8 +64,54 @@ fn spellings_of_one_request_share_canonical_form_and_digest() {
         assert_eq!(request, expected, "{text}");
         assert_eq!(request.digest(), expected.digest());
     }
-    assert_eq!(expected.row().party, "credit");
-    assert_eq!(expected.column().attribute, "band");
+    assert_eq!(expected.parties(), ["credit", "social-security"]);
+    assert_eq!(expected.dimensions()[1].attribute, "band");
+}
+
+#[test]
+fn restrictions_have_one_spelling() {
+    let canonical = r#"SELECT "credit"."grade", count(*) FROM persons WHERE "credit"."select" IN ('a') AND "health"."note" IN ('it''s', '甲') GROUP BY 1"#;
+    let expected = parse(canonical).unwrap();
+    assert_eq!(expected.canonical(), canonical);
+    assert_eq!(expected.parties(), ["credit", "health"]);
+    for text in [
+        "select credit.grade, count(*) from persons where health.note in ('甲', 'it''s') and \
+         credit.select IN ('a') group by 1",
+        "SELECT credit.grade, count(*) FROM persons WHERE credit.select IN ('a', 'a') AND \
+         health.note IN ('it''s', '甲', 'it''s') GROUP BY credit.grade",
+    ] {
+        assert_eq!(parse(text).unwrap(), expected, "{text}");
+    }
+    let numbers =
+        "SELECT credit.grade, count(*) FROM persons WHERE health.region IN (4403) GROUP BY 1";
+    assert_eq!(parse(numbers).unwrap().filters()[0].values, ["4403"]);
+}
+
+#[test]
+fn one_owner_or_two_with_up_to_four_dimensions() {
+    for text in [
+        "SELECT credit.grade, count(*) FROM persons GROUP BY 1",
+        "SELECT credit.grade, credit.select, count(*) FROM persons GROUP BY 2, 1",
+        "SELECT credit.grade, health.chronic, credit.select, health.visit_count, count(*) \
+         FROM persons GROUP BY 4, 2, 3, credit.grade",
+    ] {
+        let request = parse(text).unwrap();
+        assert_eq!(parse(&request.canonical()).unwrap(), request);
+    }
+}
+
+#[test]
+fn tables_that_are_too_large_are_refused_where_they_become_so() {
+    let text = "SELECT health.region, health.chronic, health.visit_count, health.note, count(*) \
+                FROM persons GROUP BY 1, 2, 3, 4";
+    let refusal = refused(text);
+    let categories = Reason::TooManyCategories {
+        party: "health".into(),
+        categories: 64 * 4 * 3,
+    };
+    assert_eq!((*refusal.reason, refusal.place.column), (categories, 59));
+    let restricted = text.replace("GROUP", "WHERE health.region IN ('4401', '4402') GROUP");
+    assert!(parse(&restricted).is_ok());
 }
 
 #[test]
@@ -90,7 +146,7 @@ fn reserved_and_chinese_names_can_be_asked_for() {
         "SELECT credit.select AS from, 税务.等级 AS 等级, count(*) AS 人数 FROM persons GROUP BY 1, 2",
     )
     .unwrap();
-    assert_eq!(request.row().name.as_deref(), Some("from"));
+    assert_eq!(request.dimensions()[0].name.as_deref(), Some("from"));
     assert_eq!(request.count_name(), Some("人数"));
     assert_eq!(parse(&request.canonical()).unwrap(), request);
 }
@@ -102,7 +158,43 @@ fn refusals_point_at_the_word() {
     let head = "SELECT credit.grade, health.chronic, count(*) FROM persons";
     for (text, word) in [
         (
-            format!("{head} WHERE credit.grade = 'A' GROUP BY 1, 2"),
+            format!("{head} WHERE credit.grade = 'a' GROUP BY 1, 2"),
+            "=",
+        ),
+        (
+            format!("{head} WHERE credit.grade IN ('A') GROUP BY 1, 2"),
+            "'A'",
+        ),
+        (
+            format!("{head} WHERE credit.grade IN () GROUP BY 1, 2"),
+            ")",
+        ),
+        (
+            format!("{head} WHERE credit.grade IN ('a' 'b') GROUP BY 1, 2"),
+            "'b'",
+        ),
+        (
+            format!("{head} WHERE credit.grade NOT IN ('a') GROUP BY 1, 2"),
+            "NOT",
+        ),
+        (
+            format!("{head} WHERE credit.grade IN (SELECT 1) GROUP BY 1, 2"),
+            "SELECT",
+        ),
+        (
+            format!("{head} WHERE credit.grade IN ('a') OR health.chronic IN ('a') GROUP BY 1, 2"),
+            "OR",
+        ),
+        (
+            format!("{head} WHERE credit.grade IN ('a') AND credit.grade IN ('b') GROUP BY 1, 2"),
+            "credit",
+        ),
+        (
+            format!("{head} WHERE social_security.band IN ('a') GROUP BY 1, 2"),
+            "social_security",
+        ),
+        (
+            format!("{head} GROUP BY 1, 2 WHERE credit.grade IN ('a')"),
             "WHERE",
         ),
         (
@@ -179,10 +271,13 @@ fn refusals_point_at_the_word() {
             ".",
         ),
         (
-            format!("SELECT credit.grade, credit.select, count(*) {tail}"),
+            format!("SELECT credit.grade, credit.grade, count(*) {tail}"),
             "credit",
         ),
-        (format!("SELECT credit.grade, count(*) {tail}"), "count"),
+        (format!("SELECT credit.grade, count(*) {tail}"), ","),
+        (format!("SELECT count(*) {tail}"), "count"),
+        (format!("{head} GROUP BY 1"), ""),
+        (format!("{head} GROUP BY 0, 1"), "0"),
         (
             format!("SELECT credit.grade, health.chronic, social_security.band, count(*) {tail}"),
             "social_security",
@@ -244,14 +339,24 @@ fn unknown_names_list_near_misses_and_all_names() {
     assert_eq!(
         refusal.to_string(),
         "line 2, column 10: health offers no attribute \"cronic\" (did you mean chronic?); \
-         its attributes: chronic, visit-count"
+         its attributes: chronic, note, region, visit-count"
     );
     assert_eq!(
         refusal.render(),
         "health offers no attribute \"cronic\" (did you mean chronic?); its attributes: chronic, \
-         visit-count\n  |\n2 |   health.cronic, count(*) FROM persons GROUP BY 1, 2\n  |          ^^^^^^\n  \
-         = allowed: SELECT owner.attribute, owner.attribute, count(*) FROM persons GROUP BY 1, 2\n"
+         note, region, visit-count\n  |\n2 |   health.cronic, count(*) FROM persons GROUP BY 1, 2\n  |          ^^^^^^\n  \
+         = allowed: SELECT owner.attribute, ... count(*) FROM persons [WHERE owner.attribute IN \
+         ('value', ...) AND ...] GROUP BY 1, ...\n"
     );
+    let refusal = refused(
+        "SELECT credit.grade, count(*) FROM persons WHERE health.region IN ('4404', '449') GROUP BY 1",
+    );
+    let text = refusal.to_string();
+    assert!(
+        text.contains("health.region has no value \"449\" (did you mean 4409"),
+        "{text}"
+    );
+    assert!(text.ends_with("4418, 4419 and 44 more"), "{text}");
 }
 
 #[test]
@@ -296,7 +401,8 @@ fn words() -> impl Strategy<Value = String> {
         proptest::sample::select(vec![
             "SELECT", "credit", ".", "grade", ",", "health", "chronic", "count", "(", "*", ")",
             "FROM", "persons", "GROUP", "BY", "1", "2", ";", "AS", "\"", "'", "税务", "\n", "--",
-            "/*", "*/", "WHERE", "$$", "\\", "`", "\u{0}", "e'", "U&'", "0x", "1e", "{{", "@",
+            "/*", "*/", "WHERE", "IN", "AND", "'a'", "4401", "region", "$$", "\\", "`", "\u{0}",
+            "e'", "U&'", "0x", "1e", "{{", "@",
         ]),
         0..40,
     )
@@ -332,24 +438,43 @@ proptest! {
 
     #[test]
     fn canonical_forms_read_back(
-        first in 0usize..6,
-        second in 0usize..6,
-        names in proptest::collection::vec(proptest::option::of("[^\"`\\p{Cc}]{1,64}"), 3),
+        picked in proptest::sample::subsequence((0_usize..8).collect::<Vec<_>>(), 1..=4).prop_shuffle(),
+        restricted in proptest::sample::subsequence((0_usize..8).collect::<Vec<_>>(), 0..=3),
+        names in proptest::collection::vec(proptest::option::of("[^\"`\\p{Cc}]{1,64}"), 5),
+        kept in 1_usize..4,
     ) {
         let catalogue = catalogue();
-        let (row, column) = (&catalogue.entries()[first], &catalogue.entries()[second]);
-        prop_assume!(row.party != column.party);
-        let dimension = |entry: &CatalogueEntry, name: &Option<String>| DimensionRef {
+        let entries = |picked: &[usize]| picked.iter().map(|at| &catalogue.entries()[*at]).collect::<Vec<_>>();
+        let dimensions = entries(&picked).into_iter().zip(&names).map(|(entry, name)| DimensionRef {
             party: entry.party.clone(),
             attribute: entry.attribute.clone(),
             name: name.clone(),
-        };
+        });
+        let mut filters: Vec<Filter> = entries(&restricted).into_iter().map(|entry| Filter {
+            party: entry.party.clone(),
+            attribute: entry.attribute.clone(),
+            values: entry.values.iter().take(kept).cloned().collect(),
+        }).collect();
+        filters.sort();
         let request = ExtractRequest {
             population: Entity::Persons,
-            row: dimension(row, &names[0]),
-            column: dimension(column, &names[1]),
-            count_name: names[2].clone(),
+            dimensions: dimensions.collect(),
+            count_name: names[4].clone(),
+            filters,
         };
-        prop_assert_eq!(ExtractRequest::parse(&request.canonical(), &catalogue).unwrap(), request);
+        match ExtractRequest::parse(&request.canonical(), &catalogue) {
+            Ok(read) => {
+                prop_assert!(request.parties().len() <= 2);
+                prop_assert!(layout::Layout::new(&read, &catalogue).unwrap().cells() <= CELLS_MAX);
+                prop_assert_eq!(read, request);
+            }
+            Err(refusal) => {
+                let expected = matches!(
+                    *refusal.reason,
+                    Reason::TooManyOwners { .. } | Reason::TooManyCategories { .. } | Reason::TooManyCells { .. }
+                );
+                prop_assert!(expected, "{}", refusal.render());
+            }
+        }
     }
 }

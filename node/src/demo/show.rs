@@ -15,8 +15,8 @@ use super::{Linked, Round};
 use crate::auditlog::verify::verify_dir;
 use crate::report::data::Round as RoundView;
 use crate::report::data::{
-    AuditResult, Cell, DatasetLine, Dimension, Flow, FlowStep, Level, ProcessUse, Report, Sight,
-    Stage, TableView, WhatPartySaw,
+    AuditResult, DatasetLine, Flow, FlowStep, Level, ProcessUse, Report, Sight, Stage, TableView,
+    WhatPartySaw,
 };
 use crate::report::from_run;
 
@@ -85,11 +85,11 @@ pub(super) fn round(
         })
         .collect();
     for table in tables {
-        // The row's owner asked first; what the two exchanged is counted once, at that owner.
-        let party = table.table.row().owner.clone();
+        // What the two owners exchanged is counted once, at the first.
+        let party = table.request.parties().first().map(ToString::to_string);
         flows.push(Flow {
             step: FlowStep::Tables,
-            party,
+            party: party.unwrap_or_default(),
             bytes: table.bytes,
         });
     }
@@ -159,37 +159,25 @@ pub(super) fn round(
 }
 
 fn table_view(released: &Released, judged: &Judged) -> TableView {
-    let table = &released.table;
-    let axis = |axis: &linkage_core::disclosure::release::Axis| Dimension {
-        owner: axis.owner.clone(),
-        name: axis.name.clone(),
-        labels: axis.labels.clone(),
-    };
-    let cell = |cell: &Option<i64>| cell.map_or(Cell::BelowK, Cell::Value);
     TableView {
-        sql: released.request.canonical(),
-        measure: "count(*)".to_owned(),
-        row_dimension: axis(table.row()),
-        column_dimension: Some(axis(table.column())),
-        cells: table
-            .cells()
-            .iter()
-            .map(|row| row.iter().map(cell).collect())
-            .collect(),
-        k: table.k().into(),
-        shown_min: u64::try_from(table.shown_min()).unwrap_or(0),
-        epsilon: Some(f64::from(table.epsilon_per_owner().thousandths()) / 1000.0),
-        noise_sd: Some(table.noise_sd()),
-        method_note: table.method().to_owned(),
         true_cells: plain_table(released, &judged.owners),
+        ..crate::report::extract::table_view(&released.request.canonical(), &released.table)
     }
 }
 
 /// The same table counted in plain over the same positions, which only a demo that plays all
-/// parties can do.
+/// parties can do. Only for one attribute of each of two owners, as the demo asks for.
 fn plain_table(released: &Released, owners: &[OwnerView]) -> Option<Vec<Vec<i64>>> {
-    let (request, table) = (&released.request, &released.table);
-    let column = |dimension: &DimensionRef| -> Option<HashMap<u32, u16>> {
+    let [row, column] = released.request.dimensions() else {
+        return None;
+    };
+    let [rows, columns] = released.table.axes() else {
+        return None;
+    };
+    if row.party == column.party || !released.request.filters().is_empty() {
+        return None;
+    }
+    let placed = |dimension: &DimensionRef| -> Option<HashMap<u32, u16>> {
         let owner = owners.iter().find(|owner| owner.party == dimension.party)?;
         let mut attributes = owner.attributes.iter();
         let (_, categories) = attributes.find(|(name, _)| *name == dimension.attribute)?;
@@ -200,10 +188,10 @@ fn plain_table(released: &Released, owners: &[OwnerView]) -> Option<Vec<Vec<i64>
                 .collect(),
         )
     };
-    let (rows, columns) = (column(request.row())?, column(request.column())?);
-    let mut cells = vec![vec![0; table.column().labels.len()]; table.row().labels.len()];
-    for (position, row) in rows {
-        if let Some(column) = columns.get(&position)
+    let mut cells = vec![vec![0; columns.labels.len()]; rows.labels.len()];
+    let across = placed(column)?;
+    for (position, row) in placed(row)? {
+        if let Some(column) = across.get(&position)
             && let Some(cell) = cells
                 .get_mut(usize::from(row))
                 .and_then(|r: &mut Vec<i64>| r.get_mut(usize::from(*column)))

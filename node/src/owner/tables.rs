@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use linkage_core::disclosure::epsilon::Epsilon;
 use linkage_core::disclosure::noise::LaplaceScale;
 use linkage_core::ids::{PartyId, ProjectId};
 use linkage_oblivious::context::{Nonce, RunContext, RunId};
@@ -33,9 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes of a public key or masked table in one message.
 const PART_BYTES: usize = 256 * 1024;
 
-/// Largest public key or masked table: 64 categories of 16 KiB, and 8 bytes for each of 4096 cells,
-/// with room for headers.
-const WHOLE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest public key or masked table: 256 masks of 16 KiB and 8 bytes for each of 4096 cells, with
+/// room for headers.
+const WHOLE_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// Messages under way between reading from the network and computing.
 const MESSAGES_WAITING: usize = 8;
@@ -58,10 +57,8 @@ pub(super) struct Table {
     pub(super) shape: TableShape,
     pub(super) part: Part,
     pub(super) other: PartyId,
-    pub(super) transposed: bool,
     /// Position and category of every own record that has one.
     pub(super) placed: Vec<(u32, u16)>,
-    pub(super) epsilon: Epsilon,
     pub(super) scale: LaplaceScale,
 }
 
@@ -128,10 +125,9 @@ impl Drop for Expectation<'_> {
 impl Owner {
     /// This owner's share of the table.
     pub(super) async fn tabulate(&self, table: Table) -> Result<v1::AnswerReply, Fault> {
-        let (transposed, positions) = (table.transposed, table.shape.positions());
+        let positions = table.shape.positions();
         let reply = |share, bytes_sent, bytes_received| v1::AnswerReply {
             share: Some(share),
-            transposed,
             positions,
             bytes_sent,
             bytes_received,

@@ -16,6 +16,7 @@ pub mod count;
 mod curves;
 pub mod data;
 pub mod data_quality;
+pub mod extract;
 mod flow;
 pub mod from_run;
 mod heatmap;

@@ -267,7 +267,7 @@ fn some(round: &Round, most: usize) -> (Vec<&PairQuality>, usize) {
     (shown.collect(), more)
 }
 
-fn protection(table: &TableView) -> Vec<(&'static str, String)> {
+pub(super) fn protection(table: &TableView) -> Vec<(&'static str, String)> {
     let mut facts = vec![("threshold k", number::count(table.k))];
     if let Some(epsilon) = table.epsilon {
         facts.push(("privacy loss ε", number::digits(epsilon, 3)));

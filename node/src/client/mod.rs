@@ -1,19 +1,13 @@
 //! A person's side: an operator of an owner, or an analyst, calling nodes.
 
+mod extract;
+mod plan;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use linkage_core::disclosure::epsilon::Epsilon;
-use linkage_core::disclosure::release::{Axis, NoisedTable, Policy, ReleasedTable};
-use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
-use linkage_core::extract::{DimensionRef, ExtractRequest};
-use linkage_core::ids::{PartyId, ProjectId};
-use linkage_core::schema::{Entity, UnknownEntity};
-use linkage_oblivious::context::RunId;
-use linkage_oblivious::params::TableShape;
-use linkage_oblivious::shares::{MaskShare, PhaseShare, combine};
+use linkage_core::ids::PartyId;
 use linkage_proto::v1;
-use linkage_proto::v1::answer_reply::Share;
 use linkage_proto::v1::extracts_client::ExtractsClient;
 use linkage_proto::v1::operations_client::OperationsClient;
 use rustls::ClientConfig;
@@ -23,12 +17,14 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use crate::connect::{ConnectError, Target, connect};
-use crate::fault::Chain;
 use crate::identity::{Identity, Role};
 use crate::limits::Limits;
 use crate::observe::operation::OPERATION_METADATA;
 use crate::settings::Tls;
 use crate::tls;
+
+pub use extract::{Extract, Offer, Offered};
+pub use plan::{Duty, Plan, Share};
 
 /// Why a call to a node did not succeed, in words for the person who made it.
 #[derive(Debug, thiserror::Error)]
@@ -107,18 +103,6 @@ pub struct Client {
     limits: Limits,
 }
 
-/// A released table and what it took.
-pub struct Extract {
-    /// The table.
-    pub table: ReleasedTable,
-    /// The request.
-    pub request: ExtractRequest,
-    /// Bytes that the owners exchanged.
-    pub bytes_between_owners: u64,
-    /// Positions over which was counted.
-    pub positions: u32,
-}
-
 impl Client {
     /// A person by a configuration file.
     ///
@@ -189,173 +173,6 @@ impl Client {
             .await
             .map_err(connect_error)
     }
-
-    /// Asks two owners for a cross-table and puts their shares together.
-    ///
-    /// # Errors
-    /// [`Error::Request`] pointing at the word at fault, or what a node refused.
-    pub async fn extract(&self, project: &ProjectId, sql: &str) -> Result<Extract, Error> {
-        let mut entries = Vec::new();
-        let mut population = Entity::Persons;
-        let mut policies = Vec::new();
-        for owner in &self.settings.owners {
-            let request = v1::CatalogueRequest {
-                project: project.as_bytes().to_vec().into(),
-            };
-            let mut client = self.extracts(&owner.party).await?;
-            let reply = client.catalogue(request).await;
-            let reply = reply
-                .map_err(|status| refused(&owner.party, &status))?
-                .into_inner();
-            population = reply
-                .population
-                .parse()
-                .map_err(|error: UnknownEntity| Error::Answer(error.to_string()))?;
-            policies.push((owner.party.clone(), policy(&reply)?));
-            entries.extend(
-                reply
-                    .attributes
-                    .into_iter()
-                    .map(|attribute| CatalogueEntry {
-                        party: owner.party.to_string(),
-                        attribute: attribute.name,
-                        title: Some(attribute.title).filter(|title| !title.is_empty()),
-                        values: attribute.values,
-                    }),
-            );
-        }
-        let catalogue = Catalogue::new(population, entries)
-            .map_err(|error| Error::Request(error.to_string()))?;
-        let request =
-            ExtractRequest::parse(sql, &catalogue).map_err(|e| Error::Request(e.render()))?;
-        let axis = |dimension: &DimensionRef| -> Result<(PartyId, Axis), Error> {
-            let unknown = || Error::Answer("the request names an unknown attribute".to_owned());
-            let entry = catalogue
-                .entry(&dimension.party, &dimension.attribute)
-                .ok_or_else(unknown)?;
-            let party = dimension.party.parse().map_err(|_| unknown())?;
-            let owner = dimension.party.clone();
-            let name = entry
-                .title
-                .clone()
-                .unwrap_or_else(|| dimension.attribute.clone());
-            Ok((
-                party,
-                Axis {
-                    owner,
-                    name,
-                    labels: entry.values.clone(),
-                },
-            ))
-        };
-        let ((row_party, row), (column_party, column)) =
-            (axis(request.row())?, axis(request.column())?);
-        let policy = agreed_policy(&policies, &row_party, &column_party)?;
-
-        let name = crate::entropy::name()?;
-        let canonical = request.canonical();
-        let (first, second) = tokio::try_join!(
-            self.answer(&row_party, project, &canonical, name),
-            self.answer(&column_party, project, &canonical, name),
-        )?;
-        let bytes_between_owners = first.bytes_sent + first.bytes_received;
-        let positions = first.positions;
-        let cells = put_together(name, &row, &column, first, second)?;
-        let noised = NoisedTable::new(row, column, cells)
-            .map_err(|error| Error::Answer(error.to_string()))?;
-        Ok(Extract {
-            table: noised.release(&policy),
-            request,
-            bytes_between_owners,
-            positions,
-        })
-    }
-
-    async fn answer(
-        &self,
-        party: &PartyId,
-        project: &ProjectId,
-        sql: &str,
-        name: [u8; 16],
-    ) -> Result<v1::AnswerReply, Error> {
-        let request = v1::AnswerRequest {
-            project: project.as_bytes().to_vec().into(),
-            sql: sql.to_owned(),
-            request: name.to_vec().into(),
-        };
-        let reply = self.extracts(party).await?.answer(request).await;
-        Ok(reply
-            .map_err(|status| refused(party, &status))?
-            .into_inner())
-    }
-}
-
-fn policy(reply: &v1::CatalogueReply) -> Result<Policy, Error> {
-    let epsilon: Epsilon = reply
-        .epsilon_per_table
-        .parse()
-        .map_err(|_| Error::Answer("an owner names no usable epsilon".to_owned()))?;
-    Ok(Policy {
-        k: reply.threshold_k,
-        epsilon_per_owner: epsilon,
-    })
-}
-
-/// The policy of the two owners, which must be one: both hold the same manifest.
-fn agreed_policy(
-    policies: &[(PartyId, Policy)],
-    row: &PartyId,
-    column: &PartyId,
-) -> Result<Policy, Error> {
-    let of = |party: &PartyId| {
-        policies
-            .iter()
-            .find(|(p, _)| p == party)
-            .map(|(_, policy)| policy)
-    };
-    match (of(row), of(column)) {
-        (Some(a), Some(b)) if a.k == b.k && a.epsilon_per_owner == b.epsilon_per_owner => Ok(*a),
-        _ => Err(Error::Answer(
-            "the two owners name different rules for tables".to_owned(),
-        )),
-    }
-}
-
-fn put_together(
-    name: [u8; 16],
-    row: &Axis,
-    column: &Axis,
-    first: v1::AnswerReply,
-    second: v1::AnswerReply,
-) -> Result<Vec<i64>, Error> {
-    let misfit = |message: &str| Error::Answer(message.to_owned());
-    if first.transposed != second.transposed || first.positions != second.positions {
-        return Err(misfit("the owners' tables have different shapes"));
-    }
-    let size = |axis: &Axis| u16::try_from(axis.labels.len()).unwrap_or(u16::MAX);
-    let (rows, columns) = if first.transposed {
-        (size(column), size(row))
-    } else {
-        (size(row), size(column))
-    };
-    let shape = TableShape::new(first.positions, rows, columns)
-        .map_err(|error| Error::Answer(error.to_string()))?;
-    let (phase, mask) = match (first.share, second.share) {
-        (Some(Share::PhaseShare(phase)), Some(Share::MaskShare(mask)))
-        | (Some(Share::MaskShare(mask)), Some(Share::PhaseShare(phase))) => (phase, mask),
-        _ => return Err(misfit("the owners did not give one share of each kind")),
-    };
-    let run = RunId::new(name);
-    let bad = |error: &(dyn std::error::Error + 'static)| Error::Answer(Chain(error).to_string());
-    let phase = PhaseShare::decode(&phase, run, shape).map_err(|error| bad(&error))?;
-    let mask = MaskShare::decode(&mask, run, shape).map_err(|error| bad(&error))?;
-    let cells = combine(&phase, &mask).map_err(|error| bad(&error))?;
-    if !first.transposed {
-        return Ok(cells);
-    }
-    let (rows, columns) = (usize::from(rows), usize::from(columns));
-    let turned = (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c));
-    Ok(turned.filter_map(|at| cells.get(at).copied()).collect())
 }
 
 /// A node's refusal in words.
