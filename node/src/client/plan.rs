@@ -189,23 +189,19 @@ impl fmt::Display for Plan {
             self.cells, self.shown_min, self.threshold_k, self.noise_sd
         )?;
         for owner in &self.owners {
-            let left = owner
-                .left_thousandths
-                .saturating_sub(owner.cost_thousandths);
+            let duty = owner.duty.words();
+            let plural = if owner.categories == 1 { "y" } else { "ies" };
             writeln!(
                 f,
-                "owner    {}: {} categories; {}",
-                owner.party,
-                owner.categories,
-                owner.duty.words()
+                "owner    {}: {} categor{plural}; {duty}",
+                owner.party, owner.categories
             )?;
             writeln!(
                 f,
-                "         pays epsilon {} of {} left; {} of {} after it",
+                "         pays epsilon {}; of its budget of {}, {} is left",
                 Thousandths(owner.cost_thousandths),
-                Thousandths(owner.left_thousandths),
-                Thousandths(left),
                 Thousandths(owner.budget_thousandths),
+                Thousandths(owner.left_thousandths),
             )?;
         }
         if self.owners.len() > 1 {
