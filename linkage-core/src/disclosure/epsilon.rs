@@ -77,19 +77,21 @@ impl FromStr for Epsilon {
 
 impl fmt::Display for Epsilon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_thousandths(u64::from(self.thousandths), f)
+        Thousandths(self.thousandths.into()).fmt(f)
     }
 }
 
-/// Writes `thousandths` / 1000 without trailing zeros: 1500 as `1.5`.
-///
-/// # Errors
-/// What `f` says.
-pub fn write_thousandths(thousandths: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{}", thousandths / 1000)?;
-    match thousandths % 1000 {
-        0 => Ok(()),
-        fraction => write!(f, ".{}", format!("{fraction:03}").trim_end_matches('0')),
+/// Thousandths, shown as a decimal without trailing zeros: 1500 as `1.5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thousandths(pub u64);
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0 / 1000)?;
+        match self.0 % 1000 {
+            0 => Ok(()),
+            fraction => write!(f, ".{}", format!("{fraction:03}").trim_end_matches('0')),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::epsilon::{Epsilon, write_thousandths};
+use super::epsilon::{Epsilon, Thousandths};
 
 /// Budget and spending of one owner in one project. Never overdrawn, never refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Ledger {
 
 /// A request costs more than what is left. Both amounts may be shown to the analyst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the budget is exhausted: epsilon {asked} was asked, {} is left", Thousandths(*left_thousandths))]
+#[error("the budget is exhausted: epsilon {asked} was asked, {} is left", Thousandths((*left_thousandths).into()))]
 pub struct Exhausted {
     /// What the table would have cost.
     pub asked: Epsilon,
@@ -101,18 +101,9 @@ impl fmt::Display for Ledger {
         write!(
             f,
             "epsilon {} of {} spent",
-            Thousandths(self.spent_thousandths),
+            Thousandths(self.spent_thousandths.into()),
             self.budget
         )
-    }
-}
-
-/// A number of thousandths that is shown as a decimal.
-struct Thousandths(u32);
-
-impl fmt::Display for Thousandths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_thousandths(u64::from(self.0), f)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Axis {
 
 impl Axis {
     /// `owner.name`, as an analyst writes it.
-    pub(super) fn title(&self) -> String {
+    pub fn title(&self) -> String {
         format!("{}.{}", self.owner, self.name)
     }
 }

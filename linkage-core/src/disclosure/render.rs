@@ -18,14 +18,18 @@ pub struct Grid<'a> {
 }
 
 impl ReleasedTable {
+    /// The dimensions down the side, and the one across if there are several.
+    pub fn side_and_across(&self) -> (&[Axis], Option<&Axis>) {
+        match self.axes() {
+            [side @ .., last] if !side.is_empty() => (side, Some(last)),
+            axes => (axes, None),
+        }
+    }
+
     /// The table laid out for reading.
     pub fn grid(&self) -> Grid<'_> {
         let titles = |axes: &[Axis]| axes.iter().map(Axis::title).collect::<Vec<_>>().join(", ");
-        let (across, side) = match self.axes() {
-            [only] => (None, std::slice::from_ref(only)),
-            [side @ .., last] => (Some(last), side),
-            [] => (None, &[][..]),
-        };
+        let (side, across) = self.side_and_across();
         let (corner, columns) = match across {
             Some(last) => (
                 format!("{} \\ {}", titles(side), last.title()),

@@ -2,6 +2,7 @@
 
 use super::ExtractRequest;
 use super::catalogue::{Catalogue, CatalogueEntry};
+use crate::disclosure::release::Axis;
 
 /// The dimensions of a request with their values, and its sides: one for each owner that the
 /// request names. Both owners and the analyst derive it from the same request and catalogue.
@@ -13,13 +14,10 @@ pub struct Layout {
 
 /// A dimension of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dimension {
-    /// The owner of the attribute.
-    pub party: String,
-    /// The attribute's name for people, or else its name in requests.
-    pub title: String,
-    /// Its values that the request asks for, in the catalogue's order.
-    pub labels: Vec<String>,
+struct Dimension {
+    /// The attribute by its name for people, or else in requests, and its values that are asked
+    /// for.
+    axis: Axis,
     side: usize,
     stride: usize,
 }
@@ -54,9 +52,11 @@ impl Layout {
             let side = sides.get_mut(at)?;
             let asked = request.values_asked(entry);
             dimensions.push(Dimension {
-                party: named.party.clone(),
-                title: (entry.title.as_ref()).unwrap_or(&named.attribute).clone(),
-                labels: asked.iter().map(|value| (*value).to_owned()).collect(),
+                axis: Axis {
+                    owner: named.party.clone(),
+                    name: (entry.title.as_ref()).unwrap_or(&named.attribute).clone(),
+                    labels: asked.iter().map(|value| (*value).to_owned()).collect(),
+                },
                 side: at,
                 stride: side.size,
             });
@@ -78,9 +78,10 @@ impl Layout {
         Some(Self { dimensions, sides })
     }
 
-    /// The dimensions, as asked.
-    pub fn dimensions(&self) -> &[Dimension] {
-        &self.dimensions
+    /// The dimensions in the order in which they are asked for: names for people, or else those in
+    /// requests, and the values that are asked for.
+    pub fn axes(&self) -> impl Iterator<Item = &Axis> {
+        self.dimensions.iter().map(|dimension| &dimension.axis)
     }
 
     /// One side for each owner, in the order in which the request names them.
@@ -117,7 +118,7 @@ impl Layout {
             let mut rest = index;
             let (mut row, mut column) = (0, 0);
             for dimension in self.dimensions.iter().rev() {
-                let size = dimension.labels.len();
+                let size = dimension.axis.labels.len();
                 let is_row = self.sides.get(dimension.side) == Some(rows);
                 let category = if is_row { &mut row } else { &mut column };
                 *category += rest % size * dimension.stride;
@@ -258,7 +259,8 @@ mod tests {
              AND b.w IN ('w0') GROUP BY 1",
         );
         let [b, a] = layout.sides() else { panic!() };
-        assert_eq!(layout.dimensions()[0].labels, ["z1", "z3"]);
+        let axes: Vec<&Axis> = layout.axes().collect();
+        assert_eq!(axes[0].labels, ["z1", "z3"]);
         assert_eq!((b.size(), a.size()), (2, 1));
         assert_eq!(layout.encrypting().unwrap().party(), "a");
         assert_eq!(b.attributes().collect::<Vec<_>>(), ["z", "w"]);

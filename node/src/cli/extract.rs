@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use linkage_core::disclosure::epsilon::Thousandths;
 use linkage_core::ids::ProjectId;
 use linkage_node::client::{Client, Offer};
 use linkage_node::report::{self, PAGE_FILE};
@@ -136,15 +137,14 @@ fn listed(offers: &[Offer]) -> String {
         }
     }
     for offer in offers {
-        let decimal = |thousandths: u64| thousandths as f64 / 1000.0;
         lines.push(format!(
             "{}: {} counted from k = {}; epsilon {} a table, {} of {} left",
             offer.party,
             offer.population,
             offer.threshold_k,
             offer.epsilon_per_table,
-            decimal(offer.epsilon_left_thousandths),
-            decimal(offer.epsilon_budget_thousandths),
+            Thousandths(offer.epsilon_left_thousandths),
+            Thousandths(offer.epsilon_budget_thousandths),
         ));
     }
     lines.join("\n")
@@ -186,13 +186,14 @@ impl Submit {
             "positions": extract.positions,
             "bytes_between_owners": extract.bytes_between_owners,
         });
+        let csv = extract.table.to_csv()?;
         if let Some(outputs) = outputs {
             let made = jiff::Timestamp::now()
                 .round(jiff::Unit::Second)?
                 .to_string();
             let page = report::extract::page(&extract, &project.to_string(), &made)?;
             let json = serde_json::to_vec_pretty(&data)?;
-            let contents = [extract.table.to_csv()?, json, page.into_bytes()];
+            let contents = [&csv, &json, page.as_bytes()];
             for (index, content) in contents.iter().enumerate() {
                 let target = outputs.target(index);
                 let written = outputs.create(index)?.write_all(content);
@@ -201,7 +202,6 @@ impl Submit {
             outputs.commit()?;
         }
         if self.csv {
-            let csv = extract.table.to_csv()?;
             screen::show(&String::from_utf8_lossy(&csv))?;
             return Ok(EXIT_OK);
         }

@@ -1,7 +1,7 @@
 //! An analyst's side: what owners offer, and tables put together from their answers.
 
 use linkage_core::disclosure::epsilon::Epsilon;
-use linkage_core::disclosure::release::{Axis, NoisedTable, Owners, Policy, ReleasedTable};
+use linkage_core::disclosure::release::{NoisedTable, Owners, Policy, ReleasedTable};
 use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry};
 use linkage_core::extract::layout::Layout;
@@ -128,7 +128,7 @@ impl Client {
             [only] => {
                 let party = party(only.party())?;
                 let answer = self.answer(&party, project, &canonical, name).await?;
-                (own_table(&layout, answer)?, 0, 0)
+                (own_table(answer)?, 0, 0)
             }
             [first, second] => {
                 let parties = (party(first.party())?, party(second.party())?);
@@ -146,12 +146,7 @@ impl Client {
             }
             _ => return Err(misfit("the request names no owner")),
         };
-        let axes = layout.dimensions().iter().map(|dimension| Axis {
-            owner: dimension.party.clone(),
-            name: dimension.title.clone(),
-            labels: dimension.labels.clone(),
-        });
-        let noised = NoisedTable::new(axes.collect(), cells)
+        let noised = NoisedTable::new(layout.axes().cloned().collect(), cells)
             .map_err(|error| Error::Answer(error.to_string()))?;
         Ok(Extract {
             table: noised.release(&policy),
@@ -247,17 +242,14 @@ fn agreed_policy(offers: &[Offer], layout: &Layout) -> Result<Policy, Error> {
     })
 }
 
-/// Cells in the order of the dimensions from the answer of an owner that was asked alone. One that
-/// it suppressed comes as a count that no policy shows.
-fn own_table(layout: &Layout, answer: v1::AnswerReply) -> Result<Vec<i64>, Error> {
-    let (Some(Share::OwnTable(table)), [only]) = (answer.share, layout.sides()) else {
+/// The cells of an owner that was asked alone. One that it suppressed comes as a count that no
+/// policy shows.
+fn own_table(answer: v1::AnswerReply) -> Result<Vec<i64>, Error> {
+    let Some(Share::OwnTable(table)) = answer.share else {
         return Err(misfit("the owner did not give a table of its own"));
     };
-    let cells = table
-        .cells
-        .iter()
-        .map(|cell| cell.count.unwrap_or(i64::MIN));
-    Ok(layout.in_order(only, &cells.collect::<Vec<_>>()))
+    let cells = table.cells.iter();
+    Ok(cells.map(|cell| cell.count.unwrap_or(i64::MIN)).collect())
 }
 
 /// Cells in the order of the dimensions from the shares of two owners.

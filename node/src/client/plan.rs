@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use linkage_core::disclosure::epsilon::write_thousandths;
+use linkage_core::disclosure::epsilon::Thousandths;
 use linkage_core::disclosure::release::Policy;
 use linkage_core::extract::ExtractRequest;
-use linkage_core::extract::layout::{Dimension, Layout};
+use linkage_core::extract::layout::Layout;
 use linkage_core::ids::ProjectId;
 use linkage_oblivious::params::POSITIONS_PER_CHUNK;
 use serde::Serialize;
@@ -130,9 +130,8 @@ impl Plan {
             request: request.canonical(),
             digest: hex::encode(request.digest()),
             dimensions: layout
-                .dimensions()
-                .iter()
-                .map(|dimension| (title(dimension), dimension.labels.clone()))
+                .axes()
+                .map(|axis| (axis.title(), axis.labels.clone()))
                 .collect(),
             cells: layout.cells(),
             shown_min: policy.shown_min(),
@@ -143,10 +142,6 @@ impl Plan {
             obstacles,
         }
     }
-}
-
-fn title(dimension: &Dimension) -> String {
-    format!("{}.{}", dimension.party, dimension.title)
 }
 
 /// What the two owners of a table send each other, without the headers of messages.
@@ -216,14 +211,5 @@ impl fmt::Display for Plan {
             writeln!(f, "refused  {obstacle}")?;
         }
         Ok(())
-    }
-}
-
-/// Thousandths as a decimal.
-struct Thousandths(u64);
-
-impl fmt::Display for Thousandths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_thousandths(self.0, f)
     }
 }

@@ -4,7 +4,7 @@ use linkage_core::audit::action::Action;
 use linkage_core::disclosure::epsilon::Epsilon;
 use linkage_core::disclosure::ledger::Ledger;
 use linkage_core::disclosure::noise::LaplaceScale;
-use linkage_core::disclosure::release::{Axis, NoisedTable, Owners, Policy};
+use linkage_core::disclosure::release::{NoisedTable, Owners, Policy};
 use linkage_core::extract::ExtractRequest;
 use linkage_core::extract::catalogue::{Catalogue, CatalogueEntry, CatalogueError};
 use linkage_core::extract::layout::{Layout, Side};
@@ -28,14 +28,18 @@ use crate::wire;
 enum Agreed {
     /// A table with another owner.
     Joint(Table),
-    /// A table of the own records alone: how many there are of each category.
-    Own { layout: Layout, counts: Vec<i64> },
+    /// A table of the own records alone: how many there are in each cell.
+    Own(Vec<i64>),
 }
 
 /// A question as it was read here.
 struct Asked {
     request: ExtractRequest,
     layout: Layout,
+    /// What it costs.
+    epsilon: Epsilon,
+    /// What all answers may cost.
+    budget: Epsilon,
 }
 
 impl Extracts for Owner {
@@ -89,17 +93,16 @@ impl Extracts for Owner {
         };
         let digest = asked.request.digest();
         submitted.digest("request", &digest).ok()?;
-        let (epsilon, _) = policy(project)?;
         let act = self
             .journal
             .act_of(member.caller(), Action::ExtractAnswer, hex::encode(name))
             .project(&project.id)
-            .count("epsilon_thousandths", epsilon.thousandths().into())
+            .count("epsilon_thousandths", asked.epsilon.thousandths().into())
             .digest("request", &digest)
             .intent()?;
         act.end_with(match agreed {
             Agreed::Joint(table) => self.tabulate(table).await,
-            Agreed::Own { layout, counts } => own_table(project, &layout, counts),
+            Agreed::Own(counts) => own_table(project, &asked, counts),
         })
     }
 }
@@ -131,11 +134,10 @@ impl Owner {
                         *count += 1;
                     }
                 }
-                let layout = asked.layout.clone();
-                Agreed::Own { layout, counts }
+                Agreed::Own(asked.layout.in_order(mine, &counts))
             }
         };
-        self.pay(project, &name)?;
+        self.pay(project, &asked, &name)?;
         Ok((asked, agreed))
     }
 
@@ -177,8 +179,7 @@ impl Owner {
         let size = |side: &Side| u16::try_from(side.size()).unwrap_or(u16::MAX);
         let shape = TableShape::new(positions.range, size(rows), size(columns))
             .map_err(|error| Fault::state("extract.shape", error.to_string()))?;
-        let (epsilon, _) = policy(project)?;
-        let scale = LaplaceScale::for_count(epsilon, COUNT_SCALE_LOG2)
+        let scale = LaplaceScale::for_count(asked.epsilon, COUNT_SCALE_LOG2)
             .map_err(|error| Fault::state("project.tables", error.to_string()))?;
         let placed = categories
             .iter()
@@ -199,8 +200,8 @@ impl Owner {
     }
 
     /// Takes a table's epsilon off the budget.
-    fn pay(&self, project: &Project, name: &[u8; 16]) -> Result<(), Fault> {
-        let (epsilon, budget) = policy(project)?;
+    fn pay(&self, project: &Project, asked: &Asked, name: &[u8; 16]) -> Result<(), Fault> {
+        let (epsilon, budget) = (asked.epsilon, asked.budget);
         let fits = |spent: u64| {
             u32::try_from(spent)
                 .ok()
@@ -232,31 +233,20 @@ impl Owner {
 }
 
 /// Noises and releases a table of one owner's records.
-fn own_table(
-    project: &Project,
-    layout: &Layout,
-    counts: Vec<i64>,
-) -> Result<v1::AnswerReply, Fault> {
+fn own_table(project: &Project, asked: &Asked, counts: Vec<i64>) -> Result<v1::AnswerReply, Fault> {
     let broken = |error: &dyn std::fmt::Display| Fault::state("project.tables", error.to_string());
-    let (epsilon, _) = policy(project)?;
-    let scale = LaplaceScale::for_count(epsilon, 0).map_err(|error| broken(&error))?;
+    let scale = LaplaceScale::for_count(asked.epsilon, 0).map_err(|error| broken(&error))?;
     let mut noise = crate::entropy::generator()?;
     let noised = counts.into_iter().map(|count| {
         let noised = i128::from(count) + scale.sample(&mut noise);
         // Beyond what a count can be, either end says the same.
         i64::try_from(noised).unwrap_or(if noised < 0 { i64::MIN } else { i64::MAX })
     });
-    // By category: the analyst puts the cells into the order of the dimensions.
-    let categories = Axis {
-        owner: String::new(),
-        name: String::new(),
-        labels: vec![String::new(); layout.cells()],
-    };
-    let noised =
-        NoisedTable::new(vec![categories], noised.collect()).map_err(|error| broken(&error))?;
+    let axes = asked.layout.axes().cloned().collect();
+    let noised = NoisedTable::new(axes, noised.collect()).map_err(|error| broken(&error))?;
     let released = noised.release(&Policy {
         k: project.manifest.tables.threshold_k,
-        epsilon_per_owner: epsilon,
+        epsilon_per_owner: asked.epsilon,
         owners: Owners::One,
     });
     let cells = released
@@ -284,7 +274,13 @@ fn read(project: &Project, sql: &str) -> Result<Asked, Fault> {
         ExtractRequest::parse(sql, &catalogue).map_err(|error| refused(error.render()))?;
     let layout = Layout::new(&request, &catalogue)
         .ok_or_else(|| refused("the request does not fit the catalogue"))?;
-    Ok(Asked { request, layout })
+    let (epsilon, budget) = policy(project)?;
+    Ok(Asked {
+        request,
+        layout,
+        epsilon,
+        budget,
+    })
 }
 
 /// Privacy loss per table and in all.

@@ -55,10 +55,7 @@ pub fn table_view(sql: &str, table: &ReleasedTable) -> TableView {
         parts.dedup();
         parts.join(", ")
     };
-    let (side, across) = match table.axes() {
-        [side @ .., last] if !side.is_empty() => (side, Some(last)),
-        axes => (axes, None),
-    };
+    let (side, across) = table.side_and_across();
     let grid = table.grid();
     let cell = |cell: &Option<i64>| cell.map_or(Cell::BelowK, Cell::Value);
     TableView {
